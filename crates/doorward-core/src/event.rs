@@ -1,0 +1,99 @@
+//! An event: a line of the audit log, which knows what the outside is never told.
+
+use std::borrow::Cow;
+
+use doorward_wire::{AccountId, EventId, SessionId, UnixTime};
+
+/// What happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EventKind {
+    /// An account was made.
+    AccountCreated,
+    /// A login opened a session.
+    LoginSucceeded,
+    /// A login was refused.
+    LoginFailed,
+    /// An anonymous session was opened.
+    SessionOpened,
+    /// The owner proved themselves again and the session has a new secret.
+    SessionReauthenticated,
+    /// A secret was shown after it was retired: somebody has a copy of the cookie.
+    SecretReuseDetected,
+    /// A session was ended.
+    SessionEnded,
+    /// A password was changed.
+    PasswordChanged,
+    /// A refresh token was used again after its window.
+    TokenReuseDetected,
+    /// A request carried two cookies of our name.
+    CookieAmbiguous,
+    /// A request from another origin was refused.
+    CsrfRejected,
+    /// A signing key was made.
+    KeyCreated,
+    /// The first administrator was made with the setup link.
+    SetupCompleted,
+}
+
+impl EventKind {
+    const ALL: [Self; 13] = [
+        Self::AccountCreated,
+        Self::LoginSucceeded,
+        Self::LoginFailed,
+        Self::SessionOpened,
+        Self::SessionReauthenticated,
+        Self::SecretReuseDetected,
+        Self::SessionEnded,
+        Self::PasswordChanged,
+        Self::TokenReuseDetected,
+        Self::CookieAmbiguous,
+        Self::CsrfRejected,
+        Self::KeyCreated,
+        Self::SetupCompleted,
+    ];
+
+    /// The stable name in the log.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::AccountCreated => "account.created",
+            Self::LoginSucceeded => "login.succeeded",
+            Self::LoginFailed => "login.failed",
+            Self::SessionOpened => "session.opened",
+            Self::SessionReauthenticated => "session.reauthenticated",
+            Self::SecretReuseDetected => "session.secret_reuse_detected",
+            Self::SessionEnded => "session.ended",
+            Self::PasswordChanged => "password.changed",
+            Self::TokenReuseDetected => "token.reuse_detected",
+            Self::CookieAmbiguous => "cookie.ambiguous",
+            Self::CsrfRejected => "csrf.rejected",
+            Self::KeyCreated => "key.created",
+            Self::SetupCompleted => "setup.completed",
+        }
+    }
+
+    /// Reads a name from the log.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+}
+
+/// A line of the audit log. It never holds a secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// Its id, ordered by time.
+    pub id: EventId,
+    /// When it happened.
+    pub at: UnixTime,
+    /// What happened.
+    pub kind: EventKind,
+    /// Whose account it concerns.
+    pub account: Option<AccountId>,
+    /// Which session it concerns.
+    pub session: Option<SessionId>,
+    /// Where the request came from.
+    pub ip: Option<String>,
+    /// Why, in a stable word: `wrong-password`, `unknown-account`, `logout`…
+    pub reason: Option<Cow<'static, str>>,
+}

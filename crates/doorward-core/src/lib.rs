@@ -1,0 +1,14 @@
+//! What is decided. Nothing here waits, reads a clock, draws randomness, or remembers.
+
+pub mod account;
+pub mod credential;
+pub mod csrf;
+pub mod data;
+pub mod device;
+pub mod event;
+pub mod grant;
+pub mod refresh;
+pub mod retired;
+pub mod revocation;
+pub mod session;
+pub mod username;
