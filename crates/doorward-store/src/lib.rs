@@ -1,0 +1,17 @@
+//! What is kept. The one place that speaks to a database.
+//!
+//! There is one narrow trait per noun; its methods are verbs of the domain, and each is one atomic
+//! act: it happens whole or not at all, and once it returns it is durable and every reader sees it.
+//! The laws are public tests in [`conformance`]: a backend that passes them is a backend.
+
+pub mod act;
+pub mod conformance;
+mod derived;
+pub mod memory;
+pub mod sqlite;
+mod traits;
+
+pub use traits::{
+    Accounts, Events, Keys, Probe, RefreshTokens, RevocationLog, SessionData, Sessions, Setup,
+    Store,
+};

@@ -1,0 +1,248 @@
+//! Everything kept in memory: for tests, and to say in few lines what a store is.
+//!
+//! Every act holds the one lock, looks before it writes, and so happens whole or not at all. Nothing
+//! survives the process, and finding a session by its key looks at each of them.
+
+use std::collections::{BTreeMap, HashMap};
+
+use async_trait::async_trait;
+use doorward_core::account::Account;
+use doorward_core::credential::PasswordHash;
+use doorward_core::data::{DataKey, Datum};
+use doorward_core::event::Event;
+use doorward_core::refresh::RefreshToken;
+use doorward_core::revocation::{LogEntry, Revocation, Revoked};
+use doorward_core::session::{Device, Owner, Session};
+use doorward_wire::jose::Algorithm;
+use doorward_wire::{AccountId, EventId, SecretDigest, SessionId, UnixTime};
+use parking_lot::{Mutex, MutexGuard};
+
+use crate::act::{AccountError, Ending, Found, NewAccount, SealedKey, StoreFailed};
+use crate::{Events, Keys, Probe, RevocationLog, Setup};
+
+mod accounts;
+mod data;
+mod refresh;
+mod sessions;
+#[cfg(test)]
+mod tests;
+
+/// Everything kept in memory.
+#[derive(Default)]
+pub struct MemoryStore(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    accounts: BTreeMap<AccountId, (Account, PasswordHash)>,
+    sessions: BTreeMap<SessionId, (Session, Device)>,
+    retired: HashMap<SecretDigest, (SessionId, UnixTime)>,
+    /// Where the sweep goes on: after this session.
+    swept: Option<SessionId>,
+    data: BTreeMap<(SessionId, DataKey), Datum>,
+    /// The highest version of a key that was removed, by session.
+    removed: HashMap<SessionId, u64>,
+    refresh: HashMap<SecretDigest, KeptToken>,
+    keys: Vec<SealedKey>,
+    head: u64,
+    log: Vec<LogEntry>,
+    events: BTreeMap<EventId, Event>,
+    setup: Option<(SecretDigest, UnixTime)>,
+}
+
+struct KeptToken {
+    token: RefreshToken,
+    /// The token it succeeds.
+    predecessor: Option<SecretDigest>,
+    /// Whether its successor was used.
+    spent: bool,
+}
+
+impl MemoryStore {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock()
+    }
+}
+
+impl State {
+    fn note(&mut self, event: Event) {
+        self.events.insert(event.id, event);
+    }
+
+    fn revoke(&mut self, revocation: Revocation) {
+        self.head += 1;
+        self.log.push(LogEntry { seq: self.head, revocation });
+    }
+
+    fn account_of(&self, owner: Owner) -> Option<&Account> {
+        self.accounts.get(&owner.account).map(|(account, _)| account)
+    }
+
+    fn find(&self, sid: SessionId) -> Option<Found> {
+        let (session, device) = self.sessions.get(&sid)?.clone();
+        let account = session.owner.and_then(|owner| self.account_of(owner)).cloned();
+        Some(Found { session, device, account })
+    }
+
+    fn sid_of(&self, key: SecretDigest) -> Option<SessionId> {
+        self.sessions.values().find(|(kept, _)| kept.key == Some(key)).map(|(kept, _)| kept.sid)
+    }
+
+    /// Takes out a session with all that hangs from it.
+    fn forget(&mut self, sid: SessionId) -> Option<Session> {
+        let (session, _) = self.sessions.remove(&sid)?;
+        self.retired.retain(|_, (of, _)| *of != sid);
+        self.data.retain(|(of, _), _| *of != sid);
+        self.removed.remove(&sid);
+        self.refresh.retain(|_, kept| kept.token.sid != sid);
+        Some(session)
+    }
+
+    /// Ends a session, the `n`th of an act, and says whether there was one.
+    fn end(&mut self, sid: SessionId, ending: &Ending, n: u64) -> bool {
+        let Some(session) = self.forget(sid) else { return false };
+        self.revoke(Revocation::new(Revoked::Session(sid), ending.now));
+        self.note(ending.event_of(sid, session.owner, n));
+        true
+    }
+
+    /// Moves an account's epoch; the session `except` joins the new one.
+    fn move_epoch(&mut self, account: AccountId, except: Option<SessionId>) {
+        let Some((kept, _)) = self.accounts.get_mut(&account) else { return };
+        let before = kept.epoch;
+        kept.epoch = before.next();
+        let joins = Owner { account, epoch: before };
+        if let Some((session, _)) = except.and_then(|sid| self.sessions.get_mut(&sid))
+            && session.owner == Some(joins)
+        {
+            session.owner = Some(Owner { epoch: before.next(), ..joins });
+        }
+    }
+
+    fn end_all_of(
+        &mut self,
+        account: AccountId,
+        except: Option<SessionId>,
+        ending: &Ending,
+    ) -> u64 {
+        let ends = |session: &Session| {
+            session.owner.is_some_and(|owner| owner.account == account)
+                && Some(session.sid) != except
+        };
+        let sids: Vec<_> = self
+            .sessions
+            .values()
+            .filter(|(kept, _)| ends(kept))
+            .map(|(kept, _)| kept.sid)
+            .collect();
+        for (sid, n) in sids.iter().zip(0..) {
+            self.end(*sid, ending, n);
+        }
+        sids.len() as u64
+    }
+
+    fn active_key(&self, algorithm: Algorithm) -> Option<&SealedKey> {
+        let of_algorithm = self.keys.iter().filter(|key| key.algorithm == algorithm);
+        of_algorithm.max_by_key(|key| (key.created_at, key.kid))
+    }
+}
+
+#[async_trait]
+impl Keys for MemoryStore {
+    async fn keys(&self) -> Result<Vec<SealedKey>, StoreFailed> {
+        let mut keys = self.state().keys.clone();
+        keys.sort_by_key(|key| (key.created_at, key.kid));
+        Ok(keys)
+    }
+
+    async fn keep_first_key(&self, key: SealedKey, event: Event) -> Result<SealedKey, StoreFailed> {
+        let mut state = self.state();
+        if let Some(kept) = state.active_key(key.algorithm) {
+            return Ok(kept.clone());
+        }
+        state.keys.push(key.clone());
+        state.note(event);
+        Ok(key)
+    }
+
+    async fn active_key(&self, algorithm: Algorithm) -> Result<Option<SealedKey>, StoreFailed> {
+        Ok(self.state().active_key(algorithm).cloned())
+    }
+}
+
+#[async_trait]
+impl RevocationLog for MemoryStore {
+    async fn head(&self) -> Result<u64, StoreFailed> {
+        Ok(self.state().head)
+    }
+
+    async fn revocations(&self, after: u64, limit: usize) -> Result<Vec<LogEntry>, StoreFailed> {
+        let state = self.state();
+        Ok(state.log.iter().filter(|entry| entry.seq > after).take(limit).copied().collect())
+    }
+
+    async fn sweep_revocations(&self, now: UnixTime, limit: usize) -> Result<u64, StoreFailed> {
+        let mut state = self.state();
+        let expired = |entry: &&LogEntry| entry.revocation.expires_at <= now;
+        let count = state.log.iter().take(limit).take_while(expired).count();
+        state.log.drain(..count);
+        Ok(count as u64)
+    }
+}
+
+#[async_trait]
+impl Events for MemoryStore {
+    async fn note(&self, event: Event) -> Result<(), StoreFailed> {
+        self.state().note(event);
+        Ok(())
+    }
+
+    async fn sweep_events(&self, before: UnixTime, limit: usize) -> Result<u64, StoreFailed> {
+        let mut state = self.state();
+        let oldest = state.events.iter().take(limit);
+        let past: Vec<_> =
+            oldest.filter(|(_, event)| event.at < before).map(|(id, _)| *id).collect();
+        for id in &past {
+            state.events.remove(id);
+        }
+        Ok(past.len() as u64)
+    }
+
+    async fn events(&self, limit: usize) -> Result<Vec<Event>, StoreFailed> {
+        Ok(self.state().events.values().rev().take(limit).cloned().collect())
+    }
+}
+
+#[async_trait]
+impl Setup for MemoryStore {
+    async fn keep_setup(&self, key: SecretDigest, expires_at: UnixTime) -> Result<(), StoreFailed> {
+        self.state().setup = Some((key, expires_at));
+        Ok(())
+    }
+
+    async fn has_setup(&self, key: SecretDigest, now: UnixTime) -> Result<bool, StoreFailed> {
+        let setup = self.state().setup;
+        Ok(setup.is_some_and(|(kept, expires_at)| kept == key && now < expires_at))
+    }
+
+    async fn spend_setup(
+        &self,
+        key: SecretDigest,
+        new: NewAccount,
+        now: UnixTime,
+    ) -> Result<(), AccountError> {
+        let mut state = self.state();
+        if !state.setup.is_some_and(|(kept, expires_at)| kept == key && now < expires_at) {
+            return Err(AccountError::LinkSpent);
+        }
+        state.keep_account(new)?;
+        state.setup = None;
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Probe for MemoryStore {
+    async fn probe(&self, _now: UnixTime) -> Result<(), StoreFailed> {
+        Ok(())
+    }
+}

@@ -1,0 +1,69 @@
+//! Refresh tokens in memory.
+
+use async_trait::async_trait;
+use doorward_core::refresh::{RefreshToken, Turn, Used};
+use doorward_wire::{SecretDigest, SessionId};
+
+use super::{KeptToken, MemoryStore, State};
+use crate::RefreshTokens;
+use crate::act::{Presented, RotateError, Rotated, StoreFailed};
+
+impl State {
+    pub(super) fn keep_token(&mut self, token: RefreshToken, predecessor: Option<SecretDigest>) {
+        self.refresh.insert(token.key, KeptToken { token, predecessor, spent: false });
+    }
+
+    fn rotate(&mut self, presented: &Presented) -> Result<Rotated, RotateError> {
+        let now = presented.now;
+        let kept = self.refresh.get(&presented.key).ok_or(RotateError::Unknown)?;
+        let (token, spent, predecessor) = (kept.token.clone(), kept.spent, kept.predecessor);
+        let found = self.find(token.sid).ok_or(RotateError::Unknown)?;
+        let device = found.device.clone();
+        let live = found.renew(&presented.lifetimes, now).map_err(RotateError::Refused)?;
+        let salt = match token.present(spent, now) {
+            Ok(Turn::First) => {
+                self.succeed(&token, predecessor, presented);
+                presented.salt
+            }
+            Ok(Turn::Again(salt)) => salt,
+            Err(_reuse) => {
+                self.end(token.sid, &presented.reusing(), 0);
+                return Err(RotateError::Reused(token.sid));
+            }
+        };
+        self.touch(token.sid, now);
+        Ok(Rotated { live, device, grant: token.grant, salt })
+    }
+
+    /// Marks the first use of a token, spends its predecessor, and keeps its successor.
+    fn succeed(
+        &mut self,
+        token: &RefreshToken,
+        predecessor: Option<SecretDigest>,
+        presented: &Presented,
+    ) {
+        if let Some(kept) = self.refresh.get_mut(&token.key) {
+            kept.token.used = Some(Used { at: presented.now, salt: presented.salt });
+        }
+        if let Some(kept) = predecessor.and_then(|key| self.refresh.get_mut(&key)) {
+            kept.spent = true;
+        }
+        let key = presented.successor;
+        let successor = RefreshToken { key, issued_at: presented.now, ..token.clone() };
+        self.keep_token(successor, Some(token.key));
+    }
+}
+
+#[async_trait]
+impl RefreshTokens for MemoryStore {
+    async fn rotate(&self, presented: Presented) -> Result<Rotated, RotateError> {
+        self.state().rotate(&presented)
+    }
+
+    async fn session_of_refresh(
+        &self,
+        key: SecretDigest,
+    ) -> Result<Option<SessionId>, StoreFailed> {
+        Ok(self.state().refresh.get(&key).map(|kept| kept.token.sid))
+    }
+}

@@ -1,0 +1,41 @@
+//! The shape of the database, and the way to it from any older shape.
+
+use rusqlite::{Connection, TransactionBehavior};
+
+use super::columns::rows;
+use super::fault::Fault;
+use crate::act::StoreFailed;
+
+/// Every step there ever was, in order. A step that was released is never edited.
+const MIGRATIONS: [&str; 1] = [include_str!("migrations/0001_first.sql")];
+
+/// Marks a file as ours: `door`.
+const APPLICATION_ID: i64 = 0x646F_6F72;
+
+/// Brings the database up to date, whole or not at all.
+///
+/// A file of a newer Doorward is refused: an old program would write rows that the new one takes
+/// for its own.
+pub(super) fn migrate(db: &mut Connection) -> Result<(), StoreFailed> {
+    // Immediate, so that of two processes that start at once the second waits and finds it done.
+    let act = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let number = |sql| act.query_row(sql, (), |row| row.get::<_, i64>(0));
+    let marked = number("PRAGMA application_id")? == APPLICATION_ID;
+    let empty = number("SELECT count(*) FROM sqlite_schema")? == 0;
+    if !marked && !empty {
+        return Err(Fault::NotOurs.into());
+    }
+    let found = usize::try_from(number("PRAGMA user_version")?).map_err(|_| Fault::NotOurs)?;
+    let Some(missing) = MIGRATIONS.get(found..) else {
+        return Err(Fault::FromTheFuture { found, known: MIGRATIONS.len() }.into());
+    };
+    for step in missing {
+        act.execute_batch(step)?;
+    }
+    if !missing.is_empty() {
+        act.pragma_update(None, "application_id", APPLICATION_ID)?;
+        act.pragma_update(None, "user_version", rows(MIGRATIONS.len()))?;
+    }
+    act.commit()?;
+    Ok(())
+}

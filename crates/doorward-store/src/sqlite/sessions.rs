@@ -1,0 +1,316 @@
+//! Sessions in SQLite.
+
+use async_trait::async_trait;
+use doorward_core::account::{Epoch, PasswordVersion};
+use doorward_core::revocation::{Revocation, Revoked};
+use doorward_core::session::{Assurance, Carrier, Device, Lifetimes, Method, Owner, Session};
+use doorward_wire::{AccountId, SecretDigest, SessionId, UnixTime};
+use rusqlite::{Connection, params};
+
+use super::columns::{Columns, all, bytes, change, first, is_taken, only, rows, whole};
+use super::writer::{Acted, Verdict};
+use super::{SqliteStore, accounts, data, events, log, refresh, sweep};
+use crate::Sessions;
+use crate::act::{Ending, Found, NewSecret, NewSession, Page, SessionError, StoreFailed, Swept};
+
+/// Reads sessions with their accounts, as [`found`] takes them.
+macro_rules! select {
+    ($where:literal) => {
+        concat!(
+            "SELECT s.sid, s.key, s.account, s.epoch, s.carrier, s.remembered, s.opened_at,
+                s.proved_at, s.seen_at, s.generation, s.amr, s.acr, s.user_agent, s.label, s.ip,
+                a.id, a.username, a.email, a.role, a.epoch, a.password_version, a.disabled,
+                a.created_at
+            FROM session AS s LEFT JOIN account AS a ON a.id = s.account ",
+            $where
+        )
+    };
+}
+
+#[async_trait]
+impl Sessions for SqliteStore {
+    async fn open_session(&self, new: NewSession) -> Result<(), SessionError> {
+        self.writer.act(move |db| open(db, &new)).await?
+    }
+
+    async fn session_by_key(&self, key: SecretDigest) -> Result<Option<Found>, StoreFailed> {
+        self.readers.read(|db| first(db, select!("WHERE s.key = ?1"), (key.0,), found))
+    }
+
+    async fn session_by_retired_key(
+        &self,
+        key: SecretDigest,
+    ) -> Result<Option<(Found, UnixTime)>, StoreFailed> {
+        const RETIRED: &str = "SELECT sid, retired_at FROM retired_key WHERE key = ?1";
+        self.readers.read(|db| {
+            let retired = |row: &mut Columns<'_>| Ok((SessionId(row.id()?), row.time()?));
+            let Some((sid, at)) = first(db, RETIRED, (key.0,), retired)? else { return Ok(None) };
+            Ok(find(db, sid)?.map(|found| (found, at)))
+        })
+    }
+
+    async fn session(&self, sid: SessionId) -> Result<Option<Found>, StoreFailed> {
+        self.readers.read(|db| find(db, sid))
+    }
+
+    async fn sessions_of(
+        &self,
+        account: AccountId,
+        after: Option<SessionId>,
+        limit: usize,
+    ) -> Result<Page<Found>, StoreFailed> {
+        const PAGE: &str =
+            select!("WHERE s.account = ?1 AND s.sid < ?2 ORDER BY s.sid DESC LIMIT ?3");
+        // Longer than any id, so that it sorts after them all.
+        let below = after.map_or(vec![0xFF; 17], |sid| bytes(sid.0).to_vec());
+        let asked = (bytes(account.0), below, rows(limit).saturating_add(1));
+        let items = self.readers.read(|db| all(db, PAGE, asked, found))?;
+        Ok(Page::cut(items, limit))
+    }
+
+    async fn touch(&self, sid: SessionId, seen_at: UnixTime) -> Result<(), StoreFailed> {
+        self.writer
+            .act(move |db| {
+                touch(db, sid, seen_at)?;
+                Ok(Verdict::Keep(()))
+            })
+            .await
+    }
+
+    async fn rename(&self, new: NewSecret) -> Result<(), SessionError> {
+        self.writer.act(move |db| rename(db, &new)).await?
+    }
+
+    async fn end_session(&self, sid: SessionId, ending: Ending) -> Result<bool, StoreFailed> {
+        self.writer.act(move |db| Ok(Verdict::Keep(end(db, sid, &ending, 0)?))).await
+    }
+
+    async fn end_sessions_of(
+        &self,
+        account: AccountId,
+        except: Option<SessionId>,
+        ending: Ending,
+    ) -> Result<u64, StoreFailed> {
+        self.writer
+            .act(move |db| {
+                move_epoch(db, account, except)?;
+                Ok(Verdict::Keep(end_all_of(db, account, except, &ending)?))
+            })
+            .await
+    }
+
+    async fn sweep(
+        &self,
+        lifetimes: &Lifetimes,
+        now: UnixTime,
+        limit: usize,
+    ) -> Result<Swept, StoreFailed> {
+        sweep::sweep(self, (*lifetimes, now), limit).await
+    }
+}
+
+/// Finds a session and its account.
+pub(super) fn find(db: &Connection, sid: SessionId) -> Result<Option<Found>, StoreFailed> {
+    first(db, select!("WHERE s.sid = ?1"), (bytes(sid.0),), found)
+}
+
+/// Moves `seen_at` forward, as part of an act.
+pub(super) fn touch(db: &Connection, sid: SessionId, seen_at: UnixTime) -> Result<(), StoreFailed> {
+    const TOUCH: &str = "UPDATE session SET seen_at = ?2 WHERE sid = ?1 AND seen_at < ?2";
+    change(db, TOUCH, params![bytes(sid.0), whole(seen_at.0)])?;
+    Ok(())
+}
+
+/// Keeps a new session, as part of an act.
+pub(super) fn open(db: &Connection, new: &NewSession) -> Acted<Result<(), SessionError>> {
+    let session = &new.session;
+    if !is_admitted(db, session, new.proved)? {
+        return Ok(Verdict::Undo(Err(SessionError::Gone)));
+    }
+    match insert(db, session, &new.device) {
+        Err(error) if is_taken(&error) => return Ok(Verdict::Undo(Err(SessionError::Taken))),
+        inserted => inserted?,
+    }
+    if let Some(token) = &new.refresh {
+        match refresh::insert(db, token, None) {
+            Err(error) if is_taken(&error) => return Ok(Verdict::Undo(Err(SessionError::Taken))),
+            inserted => inserted?,
+        }
+    }
+    events::keep(db, &new.event)?;
+    replace(db, new)?;
+    Ok(Verdict::Keep(Ok(())))
+}
+
+/// Whether the owner's account lets this session in, now, inside the act: the password was checked
+/// before it.
+fn is_admitted(
+    db: &Connection,
+    session: &Session,
+    proved: Option<PasswordVersion>,
+) -> Result<bool, StoreFailed> {
+    const ADMITTED: &str = "SELECT EXISTS (SELECT 1 FROM account
+        WHERE id = ?1 AND epoch = ?2 AND password_version = ?3 AND NOT disabled)";
+    let Some(owner) = session.owner else { return Ok(true) };
+    let Some(proved) = proved else { return Ok(false) };
+    only(db, ADMITTED, params![bytes(owner.account.0), owner.epoch.0, proved.0])
+}
+
+fn insert(db: &Connection, session: &Session, device: &Device) -> Result<(), rusqlite::Error> {
+    const INSERT: &str = "INSERT INTO session (sid, key, account, epoch, carrier, remembered,
+        opened_at, proved_at, seen_at, generation, amr, acr, user_agent, label, ip)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
+    let row = params![
+        bytes(session.sid.0),
+        session.key.map(|key| key.0),
+        session.owner.map(|owner| bytes(owner.account.0)),
+        session.owner.map(|owner| owner.epoch.0),
+        session.carrier.name(),
+        session.remembered,
+        whole(session.opened_at.0),
+        whole(session.proved_at.0),
+        whole(session.seen_at.0),
+        session.generation,
+        names(&session.amr),
+        session.acr.name(),
+        device.user_agent,
+        device.label,
+        device.ip,
+    ];
+    change(db, INSERT, row).map(|_| ())
+}
+
+/// Ends the session that the browser had before, if it still has one.
+fn replace(db: &Connection, new: &NewSession) -> Result<(), StoreFailed> {
+    const BEFORE: &str = "SELECT sid, account FROM session WHERE key = ?1 AND sid <> ?2";
+    let Some(key) = new.replaces else { return Ok(()) };
+    let asked = (key.0, bytes(new.session.sid.0));
+    let before = first(db, BEFORE, asked, |row| Ok((SessionId(row.id()?), row.maybe_id()?)))?;
+    let Some((sid, owner)) = before else { return Ok(()) };
+    // Somebody else's data does not go over: on a shared computer it would be read by the next.
+    if owner.is_none() {
+        data::carry(db, (sid, new.session.sid), &new.carry)?;
+    }
+    end(db, sid, &new.replacing(), 0)?;
+    Ok(())
+}
+
+/// Puts a session under its new key, as part of an act.
+pub(super) fn rename(db: &Connection, new: &NewSecret) -> Acted<Result<(), SessionError>> {
+    const RENAME: &str = "UPDATE session SET key = ?3, epoch = ?4, proved_at = ?5,
+        seen_at = max(seen_at, ?6), amr = ?7, acr = ?8, generation = ?9
+        WHERE sid = ?1 AND key IS ?2 AND generation + 1 = ?9";
+    let (renamed, session) = (&new.renamed, &new.renamed.session);
+    if !is_admitted(db, session, Some(new.proved))? {
+        return Ok(Verdict::Undo(Err(SessionError::Gone)));
+    }
+    let row = params![
+        bytes(session.sid.0),
+        renamed.retired.map(|key| key.0),
+        session.key.map(|key| key.0),
+        session.owner.map(|owner| owner.epoch.0),
+        whole(session.proved_at.0),
+        whole(session.seen_at.0),
+        names(&session.amr),
+        session.acr.name(),
+        session.generation,
+    ];
+    match change(db, RENAME, row) {
+        Ok(0) => return Ok(Verdict::Undo(Err(SessionError::Gone))),
+        Err(error) if is_taken(&error) => return Ok(Verdict::Undo(Err(SessionError::Taken))),
+        changed => changed?,
+    };
+    if let Some(retired) = renamed.retired {
+        const RETIRE: &str = "INSERT INTO retired_key (key, sid, retired_at) VALUES (?1, ?2, ?3)
+            ON CONFLICT (key) DO UPDATE SET sid = ?2, retired_at = ?3";
+        change(db, RETIRE, params![retired.0, bytes(session.sid.0), whole(new.event.at.0)])?;
+    }
+    if session.carrier == Carrier::Token {
+        refresh::forget_all_of(db, session.sid)?;
+    }
+    if let Some(token) = &new.refresh {
+        match refresh::insert(db, token, None) {
+            Err(error) if is_taken(&error) => return Ok(Verdict::Undo(Err(SessionError::Taken))),
+            inserted => inserted?,
+        }
+    }
+    events::keep(db, &new.event)?;
+    Ok(Verdict::Keep(Ok(())))
+}
+
+/// Ends a session, the `n`th of an act, and says whether there was one. Its data and its refresh
+/// tokens go with the row.
+pub(super) fn end(
+    db: &Connection,
+    sid: SessionId,
+    ending: &Ending,
+    n: u64,
+) -> Result<bool, StoreFailed> {
+    const END: &str = "DELETE FROM session WHERE sid = ?1 RETURNING account, epoch";
+    let Some(owner) = first(db, END, (bytes(sid.0),), owner)? else { return Ok(false) };
+    log::append(db, Revocation::new(Revoked::Session(sid), ending.now))?;
+    events::keep(db, &ending.event_of(sid, owner, n))?;
+    Ok(true)
+}
+
+/// Ends every session of an account but `except`, as part of an act, and says how many.
+pub(super) fn end_all_of(
+    db: &Connection,
+    account: AccountId,
+    except: Option<SessionId>,
+    ending: &Ending,
+) -> Result<u64, StoreFailed> {
+    const ALL: &str = "SELECT sid FROM session WHERE account = ?1 AND sid IS NOT ?2 ORDER BY sid";
+    let asked = (bytes(account.0), except.map(|sid| bytes(sid.0)));
+    let sids = all(db, ALL, asked, |row| Ok(SessionId(row.id()?)))?;
+    for (sid, n) in sids.iter().zip(0..) {
+        end(db, *sid, ending, n)?;
+    }
+    Ok(sids.len() as u64)
+}
+
+/// Moves an account's epoch, as part of an act. The session `except` joins the new one, if it was of
+/// the one before.
+fn move_epoch(
+    db: &Connection,
+    account: AccountId,
+    except: Option<SessionId>,
+) -> Result<(), StoreFailed> {
+    const JOIN: &str = "UPDATE session SET epoch = epoch + 1 WHERE sid = ?2 AND account = ?1
+        AND epoch = (SELECT epoch FROM account WHERE id = ?1)";
+    const MOVE: &str = "UPDATE account SET epoch = epoch + 1 WHERE id = ?1";
+    if let Some(sid) = except {
+        change(db, JOIN, (bytes(account.0), bytes(sid.0)))?;
+    }
+    change(db, MOVE, (bytes(account.0),))?;
+    Ok(())
+}
+
+fn found(row: &mut Columns<'_>) -> Result<Found, StoreFailed> {
+    let session = Session {
+        sid: row.id().map(SessionId)?,
+        key: row.take::<Option<_>>()?.map(SecretDigest),
+        owner: owner(row)?,
+        carrier: row.text(Carrier::from_name)?,
+        remembered: row.take()?,
+        opened_at: row.time()?,
+        proved_at: row.time()?,
+        seen_at: row.time()?,
+        generation: row.take()?,
+        amr: row.text(|names| names.split_whitespace().map(Method::from_name).collect())?,
+        acr: row.text(Assurance::from_name)?,
+    };
+    let device = Device { user_agent: row.take()?, label: row.take()?, ip: row.take()? };
+    let account = if row.is_null()? { None } else { Some(accounts::account(row)?) };
+    Ok(Found { session, device, account })
+}
+
+fn owner(row: &mut Columns<'_>) -> Result<Option<Owner>, StoreFailed> {
+    let (account, epoch) = (row.maybe_id()?, row.take::<Option<u32>>()?);
+    let owner = |(account, epoch)| Owner { account: AccountId(account), epoch: Epoch(epoch) };
+    Ok(account.zip(epoch).map(owner))
+}
+
+fn names(methods: &[Method]) -> String {
+    methods.iter().map(|method| method.name()).collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,253 @@
+//! The promises that every backend makes.
+
+use async_trait::async_trait;
+use doorward_core::account::{Account, PasswordVersion};
+use doorward_core::credential::PasswordHash;
+use doorward_core::data::{DataKey, Datum, Precondition};
+use doorward_core::event::Event;
+use doorward_core::revocation::LogEntry;
+use doorward_core::session::Lifetimes;
+use doorward_core::username::Username;
+use doorward_wire::jose::Algorithm;
+use doorward_wire::{AccountId, SecretDigest, SessionId, UnixTime};
+
+use crate::act::{
+    AccountError, DataError, Ending, Found, NewAccount, NewSecret, NewSession, Page,
+    PasswordChange, Presented, RotateError, Rotated, SealedKey, SessionError, StoreFailed, Swept,
+    Written,
+};
+
+/// Keeps accounts and their passwords.
+#[async_trait]
+pub trait Accounts: Send + Sync {
+    /// Keeps a new account, and opens its first session. A username in use, or one that looks like
+    /// it, or an e-mail address in use, is [`AccountError::Taken`].
+    ///
+    /// With an administrator's the setup secret is forgotten: the link for the first administrator
+    /// does not outlive the first administrator.
+    async fn open_account(&self, new: NewAccount) -> Result<(), AccountError>;
+
+    /// Finds an account.
+    async fn account(&self, id: AccountId) -> Result<Option<Account>, StoreFailed>;
+
+    /// Finds an account and its password by the name it logs in with.
+    async fn account_named(
+        &self,
+        username: &Username,
+    ) -> Result<Option<(Account, PasswordHash)>, StoreFailed>;
+
+    /// Finds the password of an account, and its version at the same moment.
+    async fn password(
+        &self,
+        id: AccountId,
+    ) -> Result<Option<(PasswordHash, PasswordVersion)>, StoreFailed>;
+
+    /// Replaces a password's hash by one of the same password at today's cost, if it is still
+    /// `old`. The password's version stays.
+    async fn rehash(
+        &self,
+        id: AccountId,
+        old: &PasswordHash,
+        new: PasswordHash,
+    ) -> Result<(), StoreFailed>;
+
+    /// Changes a password and moves its version, moves the epoch unless other sessions stay, renames
+    /// this session, and ends the others, each with its log entry.
+    async fn change_password(&self, change: PasswordChange) -> Result<(), SessionError>;
+
+    /// Lists accounts by id, after `after`.
+    async fn accounts(
+        &self,
+        after: Option<AccountId>,
+        limit: usize,
+    ) -> Result<Page<Account>, StoreFailed>;
+
+    /// Whether there is an administrator.
+    async fn has_administrator(&self) -> Result<bool, StoreFailed>;
+}
+
+/// Keeps sessions.
+#[async_trait]
+pub trait Sessions: Send + Sync {
+    /// Keeps a new session; ends the one it replaces; carries data over. Nothing is overwritten. If
+    /// its account has moved on since the password was checked, in its epoch or its password's
+    /// version, keeps nothing: [`SessionError::Gone`].
+    async fn open_session(&self, new: NewSession) -> Result<(), SessionError>;
+
+    /// Finds the session that answers to a secret.
+    async fn session_by_key(&self, key: SecretDigest) -> Result<Option<Found>, StoreFailed>;
+
+    /// Finds the session that answered to a secret before it was given a new one, and when that
+    /// was.
+    async fn session_by_retired_key(
+        &self,
+        key: SecretDigest,
+    ) -> Result<Option<(Found, UnixTime)>, StoreFailed>;
+
+    /// Finds a session by its id.
+    async fn session(&self, sid: SessionId) -> Result<Option<Found>, StoreFailed>;
+
+    /// Lists the sessions of an account, newest first: by falling id, below `after`.
+    async fn sessions_of(
+        &self,
+        account: AccountId,
+        after: Option<SessionId>,
+        limit: usize,
+    ) -> Result<Page<Found>, StoreFailed>;
+
+    /// Moves `seen_at` forward, never back. A session that has gone stays gone.
+    async fn touch(&self, sid: SessionId, seen_at: UnixTime) -> Result<(), StoreFailed>;
+
+    /// Retires the old key as of the event's time and keeps the new one, and with a session carried
+    /// by tokens forgets its refresh tokens but the one given. If the session has gone, or was
+    /// renamed meanwhile, keeps nothing: [`SessionError::Gone`].
+    async fn rename(&self, new: NewSecret) -> Result<(), SessionError>;
+
+    /// Ends a session: it, its data and its refresh tokens go, and the log says so. Says whether
+    /// there was one; ending twice is no error and makes one entry.
+    async fn end_session(&self, sid: SessionId, ending: Ending) -> Result<bool, StoreFailed>;
+
+    /// Ends every session of an account but `except`, and says how many there were.
+    ///
+    /// The account's epoch moves too, and `except` joins the new one: a login whose password was
+    /// checked before cannot open a session after.
+    async fn end_sessions_of(
+        &self,
+        account: AccountId,
+        except: Option<SessionId>,
+        ending: Ending,
+    ) -> Result<u64, StoreFailed>;
+
+    /// Forgets at most `limit` sessions that no check could pass any more.
+    ///
+    /// Each call goes on where the one before stopped, and looks at a bounded number of sessions:
+    /// call it until it is done, and each session was looked at once.
+    async fn sweep(
+        &self,
+        lifetimes: &Lifetimes,
+        now: UnixTime,
+        limit: usize,
+    ) -> Result<Swept, StoreFailed>;
+}
+
+/// Keeps the values that apps keep with a session.
+#[async_trait]
+pub trait SessionData: Send + Sync {
+    /// All values of a session, by key. A session that has gone has none.
+    async fn data(&self, sid: SessionId) -> Result<Vec<(DataKey, Datum)>, StoreFailed>;
+
+    /// Writes one value, if the session is still there and the version is as expected.
+    async fn write_datum(
+        &self,
+        sid: SessionId,
+        key: &DataKey,
+        json: &str,
+        condition: Precondition,
+    ) -> Result<Written, DataError>;
+
+    /// Removes one value under the same conditions. Removing what is not there is no error. No later
+    /// value of the session has a version that this one had.
+    async fn remove_datum(
+        &self,
+        sid: SessionId,
+        key: &DataKey,
+        condition: Precondition,
+    ) -> Result<(), DataError>;
+}
+
+/// Keeps refresh tokens.
+#[async_trait]
+pub trait RefreshTokens: Send + Sync {
+    /// Takes a refresh token and, at its first use, keeps its successor. A reuse ends the session,
+    /// with its log entry and event, in the same act.
+    async fn rotate(&self, presented: Presented) -> Result<Rotated, RotateError>;
+
+    /// Finds the session that a refresh token hangs from, without using it.
+    async fn session_of_refresh(&self, key: SecretDigest)
+    -> Result<Option<SessionId>, StoreFailed>;
+}
+
+/// Keeps signing keys, sealed.
+#[async_trait]
+pub trait Keys: Send + Sync {
+    /// All keys, oldest first.
+    async fn keys(&self) -> Result<Vec<SealedKey>, StoreFailed>;
+
+    /// Keeps a first key for its algorithm. If there is one already, keeps nothing and returns that
+    /// one: of two nodes that make a first key at once, both sign with the same.
+    async fn keep_first_key(&self, key: SealedKey, event: Event) -> Result<SealedKey, StoreFailed>;
+
+    /// The active key of an algorithm: the newest.
+    async fn active_key(&self, algorithm: Algorithm) -> Result<Option<SealedKey>, StoreFailed>;
+}
+
+/// Keeps the one ordered log of what counts no longer.
+#[async_trait]
+pub trait RevocationLog: Send + Sync {
+    /// The number of the newest entry, or 0.
+    async fn head(&self) -> Result<u64, StoreFailed>;
+
+    /// At most `limit` entries after number `after`, in order.
+    async fn revocations(&self, after: u64, limit: usize) -> Result<Vec<LogEntry>, StoreFailed>;
+
+    /// Forgets at most `limit` entries whose last token has expired. Their numbers are not reused.
+    async fn sweep_revocations(&self, now: UnixTime, limit: usize) -> Result<u64, StoreFailed>;
+}
+
+/// Keeps the event log.
+#[async_trait]
+pub trait Events: Send + Sync {
+    /// Writes an event that belongs to no other act.
+    async fn note(&self, event: Event) -> Result<(), StoreFailed>;
+
+    /// Forgets at most `limit` events from before `before`, oldest first, and says how many.
+    async fn sweep_events(&self, before: UnixTime, limit: usize) -> Result<u64, StoreFailed>;
+
+    /// The newest events, newest first.
+    async fn events(&self, limit: usize) -> Result<Vec<Event>, StoreFailed>;
+}
+
+/// Keeps the one-time link for an administrator.
+#[async_trait]
+pub trait Setup: Send + Sync {
+    /// Keeps a setup secret's digest; the one before it is forgotten.
+    async fn keep_setup(&self, key: SecretDigest, expires_at: UnixTime) -> Result<(), StoreFailed>;
+
+    /// Whether this is the setup secret, and still good. Nothing is spent.
+    async fn has_setup(&self, key: SecretDigest, now: UnixTime) -> Result<bool, StoreFailed>;
+
+    /// Spends the setup secret and keeps the account, in one act. If the name is taken, the secret
+    /// is not spent.
+    async fn spend_setup(
+        &self,
+        key: SecretDigest,
+        new: NewAccount,
+        now: UnixTime,
+    ) -> Result<(), AccountError>;
+}
+
+/// Says whether the store can keep something now.
+#[async_trait]
+pub trait Probe: Send + Sync {
+    /// Reads and commits a trifle.
+    async fn probe(&self, now: UnixTime) -> Result<(), StoreFailed>;
+}
+
+/// Everything that a server keeps.
+pub trait Store:
+    Accounts + Sessions + SessionData + RefreshTokens + Keys + RevocationLog + Events + Setup + Probe
+{
+}
+
+impl<T> Store for T where
+    T: Accounts
+        + Sessions
+        + SessionData
+        + RefreshTokens
+        + Keys
+        + RevocationLog
+        + Events
+        + Setup
+        + Probe
+{
+}
