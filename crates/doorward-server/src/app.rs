@@ -1,0 +1,202 @@
+//! The app: everything a request may need, in one place.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use doorward_core::credential::PasswordHash;
+use doorward_core::event::{Event, EventKind};
+use doorward_core::session::LiveSession;
+use doorward_store::Store;
+use doorward_store::act::{Ending, StoreFailed};
+use doorward_wire::{AccountId, SessionId, UnixTime};
+use tracing::Instrument;
+
+use crate::ambient::Ambient;
+use crate::hashing::HashPool;
+use crate::keyring::Keyring;
+use crate::settings::Settings;
+
+/// How many events of a kind that anybody can cause for nothing are written each second, at most.
+pub const NOTES_A_SECOND_MAX: u64 = 20;
+
+/// Counts the events of this second, for each kind that anybody can cause for nothing. A failed
+/// login is not among them: it costs a hash, and the hash pool bounds those.
+#[derive(Debug, Default)]
+struct NoteBudget {
+    ambiguous: SecondCount,
+    cross_site: SecondCount,
+}
+
+/// The second in the upper bits, the count in the lower 16.
+#[derive(Debug, Default)]
+struct SecondCount(AtomicU64);
+
+impl NoteBudget {
+    fn admits(&self, kind: EventKind, now: UnixTime) -> bool {
+        match kind {
+            EventKind::CookieAmbiguous => self.ambiguous.admits(now),
+            EventKind::CsrfRejected => self.cross_site.admits(now),
+            _ => true,
+        }
+    }
+}
+
+impl SecondCount {
+    fn admits(&self, now: UnixTime) -> bool {
+        let next = |word: u64| {
+            let (second, count) = (word >> 16, word & 0xFFFF);
+            if second != now.0 {
+                return Some((now.0 << 16) | 1);
+            }
+            (count < NOTES_A_SECOND_MAX).then_some(word + 1)
+        };
+        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next).is_ok()
+    }
+}
+
+/// Everything a request may need. Cheap to clone.
+#[derive(Clone)]
+pub struct App(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    parts: Parts,
+    notes: NoteBudget,
+    probing: tokio::sync::Mutex<()>,
+}
+
+/// What an [`App`] is made of.
+pub struct Parts {
+    /// What the operator decides.
+    pub settings: Settings,
+    /// What is kept.
+    pub store: Arc<dyn Store>,
+    /// The clock and the entropy.
+    pub ambient: Arc<Ambient>,
+    /// The threads that check passwords.
+    pub hashing: HashPool,
+    /// The keys that sign.
+    pub keys: Keyring,
+    /// The hash of a password that nobody knows, at today's cost: what is checked when there is no
+    /// such account, so that the time taken tells nothing (attack 28).
+    pub nobody: PasswordHash,
+    /// Whether the server has been asked to stop: `/readyz` says no.
+    pub draining: AtomicBool,
+}
+
+impl App {
+    /// Puts the parts together.
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        Self(Arc::new(Shared {
+            parts,
+            notes: NoteBudget::default(),
+            probing: tokio::sync::Mutex::default(),
+        }))
+    }
+
+    /// A line for the event log.
+    #[must_use]
+    pub fn event(&self, kind: EventKind, ip: &str) -> Event {
+        Event {
+            id: self.ambient.event_id(),
+            at: self.ambient.now(),
+            kind,
+            account: None,
+            session: None,
+            ip: Some(ip.to_owned()),
+            reason: None,
+        }
+    }
+
+    /// How the end of a session of `live`'s account is told.
+    #[must_use]
+    pub fn ending(&self, reason: &'static str, account: Option<AccountId>, ip: &str) -> Ending {
+        let event = Event {
+            account,
+            reason: Some(Cow::Borrowed(reason)),
+            ..self.event(EventKind::SessionEnded, ip)
+        };
+        Ending { now: self.ambient.now(), event }
+    }
+
+    /// Writes an event that belongs to no act, without making the request wait for it.
+    ///
+    /// Anybody can cause some of these with a request that costs nothing, so of each such kind only
+    /// [`NOTES_A_SECOND_MAX`] reach the store each second and the others reach the log alone: a
+    /// flood must not fill the disk, nor hide what a login does. A store that cannot write is
+    /// failing, and will refuse the acts themselves; the failure is logged.
+    pub fn note(&self, event: Event) {
+        let app = self.clone();
+        if !self.0.notes.admits(event.kind, event.at) {
+            let (kind, ip) = (event.kind.name(), event.ip.as_deref().unwrap_or_default());
+            let reason = event.reason.as_deref().unwrap_or_default();
+            tracing::warn!(kind, ip, reason, "an event was logged here only: there are too many");
+            return;
+        }
+        let writing = async move {
+            if let Err(failure) = app.store.note(event).await {
+                tracing::error!(%failure, "an event was not written");
+            }
+        };
+        tokio::spawn(writing.in_current_span());
+    }
+
+    /// Asks the store whether it reads and commits. One asks at a time: anybody may ask.
+    pub async fn probe(&self) -> Result<(), StoreFailed> {
+        let _one_at_a_time = self.0.probing.lock().await;
+        self.store.probe(self.ambient.now()).await
+    }
+
+    /// Writes that a session is in use, if the last write is old enough, without making the request
+    /// wait for it. An ended session stays ended.
+    pub fn touch(&self, live: &LiveSession) {
+        let now = self.ambient.now();
+        let Some(seen_at) = live.touch(&self.settings.lifetimes, now) else { return };
+        let (app, sid): (_, SessionId) = (self.clone(), live.session().sid);
+        let writing = async move {
+            if let Err(failure) = app.store.touch(sid, seen_at).await {
+                tracing::error!(%failure, "a session's last use was not written");
+            }
+        };
+        tokio::spawn(writing.in_current_span());
+    }
+}
+
+impl std::ops::Deref for App {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0.parts
+    }
+}
+
+impl std::fmt::Debug for Parts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Parts(…)")
+    }
+}
+
+impl std::fmt::Debug for App {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("App")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flood_of_one_kind_is_cut_each_second_and_hides_no_other() {
+        let notes = NoteBudget::default();
+        let admitted =
+            |kind, now| (0..200).filter(|_| notes.admits(kind, UnixTime(now))).count() as u64;
+        let now = 1_800_000_000;
+        assert_eq!(admitted(EventKind::CookieAmbiguous, now), NOTES_A_SECOND_MAX);
+        assert_eq!(admitted(EventKind::CsrfRejected, now), NOTES_A_SECOND_MAX);
+        assert_eq!(admitted(EventKind::LoginFailed, now), 200);
+        assert_eq!(admitted(EventKind::CookieAmbiguous, now + 1), NOTES_A_SECOND_MAX);
+    }
+}

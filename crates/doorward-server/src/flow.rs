@@ -1,0 +1,11 @@
+//! Flows: what happens, in order, when someone asks for something. No flow knows HTTP.
+
+pub mod account;
+pub mod identify;
+pub mod issue;
+pub mod login;
+pub mod logout;
+pub mod password;
+pub mod refresh;
+pub mod session;
+pub mod setup;

@@ -1,0 +1,211 @@
+//! Making an account.
+
+use doorward_core::account::{Account, Email, Epoch, PasswordVersion, Role};
+use doorward_core::credential::{NewPassword, Password, PasswordHash, PasswordRefusal, Proven};
+use doorward_core::event::{Event, EventKind};
+use doorward_core::session::{Carrier, Device, Session, Wish};
+use doorward_core::username::{Username, UsernameRefusal};
+use doorward_store::act::{AccountError, NewAccount, NewSession, StoreFailed};
+use doorward_wire::SecretDigest;
+
+use super::issue::{Proof, Welcome};
+use crate::App;
+use crate::hashing::Busy;
+
+/// What somebody who wants an account says.
+pub struct Application {
+    /// The name to log in with, as typed.
+    pub username: String,
+    /// An address, as typed. Empty means none.
+    pub email: String,
+    /// The password, as typed.
+    pub password: Password,
+    /// Where this comes from.
+    pub ip: String,
+}
+
+/// Why there is no account.
+#[derive(Debug, thiserror::Error)]
+pub enum RegisterError {
+    /// Nobody may make an account here but an administrator.
+    #[error("registration is closed")]
+    Closed,
+    /// The setup link is unknown, spent or too old.
+    #[error("the setup link does not count")]
+    LinkSpent,
+    /// Something that was said cannot be accepted.
+    #[error("the application is not acceptable")]
+    Invalid(Faults),
+    /// The name, one that looks like it, or the address is in use.
+    #[error("the username is taken")]
+    Taken,
+    /// Too many passwords to hash at once.
+    #[error(transparent)]
+    Busy(#[from] Busy),
+    /// The password could not be hashed.
+    #[error("a password could not be hashed")]
+    Hash,
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreFailed),
+}
+
+/// What cannot be accepted, all at once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Faults {
+    /// The username.
+    pub username: Option<UsernameRefusal>,
+    /// Whether the address is not one.
+    pub email: bool,
+    /// The password.
+    pub password: Option<PasswordRefusal>,
+}
+
+/// The browser that a new account's owner sits at.
+pub struct Entry {
+    /// The session that the browser had before. It does not survive.
+    pub before: Option<SecretDigest>,
+    /// The browser.
+    pub device: Device,
+}
+
+/// Makes a member's account, if registration is open.
+pub async fn register(app: &App, application: Application) -> Result<Account, RegisterError> {
+    check_open(app)?;
+    let (new, _) = prepare(app, application, Role::Member).await?;
+    let account = new.account.clone();
+    app.store.open_account(new).await?;
+    Ok(account)
+}
+
+/// Makes a member's account and signs its owner in, in one act.
+pub async fn register_and_enter(
+    app: &App,
+    application: Application,
+    entry: Entry,
+) -> Result<Welcome, RegisterError> {
+    check_open(app)?;
+    let (mut new, proven) = prepare(app, application, Role::Member).await?;
+    let welcome = enter(app, &mut new, &proven, entry)?;
+    app.store.open_account(new).await?;
+    Ok(welcome)
+}
+
+fn check_open(app: &App) -> Result<(), RegisterError> {
+    if app.settings.registration_open { Ok(()) } else { Err(RegisterError::Closed) }
+}
+
+/// Lays out the first session of a new account, to be opened in the act that makes the account.
+pub(super) fn enter(
+    app: &App,
+    new: &mut NewAccount,
+    proven: &Proven,
+    entry: Entry,
+) -> Result<Welcome, RegisterError> {
+    let (sid, secret, now) = (app.ambient.session_id(), app.ambient.secret(), app.ambient.now());
+    let wish = Wish { carrier: Carrier::Cookie, remembered: false };
+    let session = Session::open((proven, new.account.epoch), wish, (sid, &secret), now);
+    let event = Event {
+        account: Some(new.account.id),
+        session: Some(sid),
+        ..app.event(EventKind::LoginSucceeded, &entry.device.ip)
+    };
+    new.session = Some(NewSession {
+        session: session.clone(),
+        proved: Some(new.account.password_version),
+        device: entry.device.clone(),
+        refresh: None,
+        replaces: entry.before,
+        carry: Vec::new(),
+        event,
+    });
+    let live = session.check(Some(new.account.clone()), &app.settings.lifetimes, now);
+    let live = live.map_err(|_| {
+        RegisterError::Store(StoreFailed::because("a session of no length was configured"))
+    })?;
+    Ok(Welcome { live, device: entry.device, proof: Proof::Cookie(secret) })
+}
+
+/// Parses everything, hashes the password, and lays the account out for the store.
+pub async fn prepare(
+    app: &App,
+    application: Application,
+    role: Role,
+) -> Result<(NewAccount, Proven), RegisterError> {
+    // An address as a name would be somebody's, and nobody has shown that it is theirs.
+    let username = Username::parse(&application.username)
+        .and_then(|name| if name.is_address() { Err(UsernameRefusal::Address) } else { Ok(name) });
+    let email = match application.email.as_str() {
+        "" => Ok(None),
+        text => Email::parse(text).map(Some),
+    };
+    let context = [application.username.as_str(), application.email.as_str()];
+    let password = application.password.accept(&app.settings.password, &context);
+    let (username, email, password) = match (username, email, password) {
+        (Ok(username), Ok(email), Ok(password)) => (username, email, password),
+        (username, email, password) => {
+            return Err(RegisterError::Invalid(Faults {
+                username: username.err(),
+                email: email.is_err(),
+                password: password.err(),
+            }));
+        }
+    };
+    let account = Account {
+        id: app.ambient.account_id(),
+        username,
+        email,
+        role,
+        epoch: Epoch::default(),
+        password_version: PasswordVersion::default(),
+        disabled: false,
+        created_at: app.ambient.now(),
+    };
+    let event = Event {
+        account: Some(account.id),
+        ..app.event(EventKind::AccountCreated, &application.ip)
+    };
+    let proven = password.dangerous_proof_of_new(account.id);
+    let password = hash(app, password).await?;
+    Ok((NewAccount { account, password, session: None, event }, proven))
+}
+
+/// Hashes a new password on the hash pool.
+pub(super) async fn hash(app: &App, password: NewPassword) -> Result<PasswordHash, HashError> {
+    let (params, salt) = (app.settings.hash, app.ambient.random());
+    let hashed = app.hashing.run(move |hasher| password.hash(&params, &salt, hasher)).await?;
+    hashed.map_err(|_| HashError::Hash)
+}
+
+/// Why a password was not hashed.
+#[derive(Debug, thiserror::Error)]
+pub enum HashError {
+    /// Too many at once.
+    #[error(transparent)]
+    Busy(#[from] Busy),
+    /// The engine refused.
+    #[error("a password could not be hashed")]
+    Hash,
+}
+
+impl From<HashError> for RegisterError {
+    fn from(error: HashError) -> Self {
+        match error {
+            HashError::Busy(busy) => Self::Busy(busy),
+            HashError::Hash => Self::Hash,
+        }
+    }
+}
+
+impl From<AccountError> for RegisterError {
+    fn from(error: AccountError) -> Self {
+        match error {
+            AccountError::Taken => Self::Taken,
+            AccountError::LinkSpent => Self::LinkSpent,
+            AccountError::SessionRefused => {
+                Self::Store(StoreFailed::because("a fresh id or secret was in use"))
+            }
+            AccountError::Failed(failure) => Self::Store(failure),
+        }
+    }
+}

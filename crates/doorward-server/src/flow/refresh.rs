@@ -1,0 +1,66 @@
+//! Renewing an access token with a refresh token.
+
+use doorward_core::event::{Event, EventKind};
+use doorward_core::refresh::PREFIX;
+use doorward_core::session::SessionRefusal;
+use doorward_store::act::{Presented, RotateError, StoreFailed};
+use doorward_wire::{PresentedSecret, SessionId};
+
+use super::issue::{self, IssueError, Proof, Tokens, Welcome};
+use crate::App;
+
+/// Why there is no new token. The outside is told only that there is none.
+#[derive(Debug, thiserror::Error)]
+pub enum RefreshError {
+    /// The text is no refresh token, or none that we know.
+    #[error("unknown refresh token")]
+    Unknown,
+    /// Its session counts no longer.
+    #[error("the session counts no longer: {0:?}")]
+    Refused(SessionRefusal),
+    /// It was used before: its session has just been ended.
+    #[error("the refresh token was used before")]
+    Reused(SessionId),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreFailed),
+    /// The access token could not be issued.
+    #[error(transparent)]
+    Issue(#[from] IssueError),
+}
+
+/// Reads a refresh token's text.
+#[must_use]
+pub fn read(text: &str) -> Option<PresentedSecret> {
+    PresentedSecret::parse(text.strip_prefix(PREFIX)?).ok()
+}
+
+/// Takes a refresh token and gives its one successor and a fresh access token.
+///
+/// When the access token cannot be issued after the turn was kept, the client asks again with the
+/// same refresh token, and gets the same successor.
+pub async fn refresh(app: &App, text: &str, ip: &str) -> Result<Welcome, RefreshError> {
+    let secret = read(text).ok_or(RefreshError::Unknown)?;
+    let salt = app.ambient.random();
+    let presented = Presented {
+        key: secret.digest(),
+        salt,
+        successor: secret.successor(&salt).digest(),
+        lifetimes: app.settings.lifetimes,
+        now: app.ambient.now(),
+        reuse: Event {
+            reason: Some("refresh-token-reused".into()),
+            ..app.event(EventKind::TokenReuseDetected, ip)
+        },
+    };
+    let rotated = app.store.rotate(presented).await.map_err(|error| match error {
+        RotateError::Unknown => RefreshError::Unknown,
+        RotateError::Refused(refusal) => RefreshError::Refused(refusal),
+        RotateError::Reused(sid) => RefreshError::Reused(sid),
+        RotateError::Failed(failure) => RefreshError::Store(failure),
+    })?;
+    let access = issue::access_token(app, &rotated.live, &rotated.grant).await?;
+    let tokens =
+        Tokens { access, refresh: secret.successor(&rotated.salt), scope: rotated.grant.scope };
+    Ok(Welcome { live: rotated.live, device: rotated.device, proof: Proof::Tokens(tokens) })
+}

@@ -1,0 +1,119 @@
+//! `/login`.
+
+use axum::extract::State;
+use axum::response::Response;
+use doorward_core::credential::Password;
+use doorward_core::session::{Carrier, Device, Wish};
+use doorward_wire::SecretDigest;
+use http::StatusCode;
+use serde::Deserialize;
+
+use super::view::{LoginPage, LoginState, Trouble};
+use super::{is_busy, page, see_other, stays_here};
+use crate::App;
+use crate::answer::Problem;
+use crate::flow::issue::{Proof, Welcome};
+use crate::flow::login::{self, Attempt, LoginError};
+use crate::request::{Before, Form, From, MaybeCaller, Query, SameOrigin};
+use crate::routes::shape;
+
+/// What `/login` reads from its query. Nothing in it decides anything about security.
+#[derive(Deserialize)]
+pub struct LoginQuery {
+    return_to: Option<String>,
+    another: Option<String>,
+    said: Option<String>,
+}
+
+/// `GET /login`.
+pub async fn show(
+    State(app): State<App>,
+    MaybeCaller(caller): MaybeCaller,
+    Query(query): Query<LoginQuery>,
+) -> Response {
+    let caller = caller.filter(|_| query.another.is_none());
+    let account = caller.as_ref().and_then(|caller| caller.live().account());
+    let state = match (account, query.said.as_deref()) {
+        (Some(account), _) => LoginState::AlreadySignedIn { username: account.username.as_str() },
+        (None, Some("signed-out")) => LoginState::SignedOut,
+        (None, Some("ended")) => LoginState::Ended,
+        (None, _) => LoginState::Fresh,
+    };
+    let return_to = query.return_to.as_deref().and_then(stays_here);
+    draw(&app, StatusCode::OK, state, ("", false), return_to)
+}
+
+/// `POST /login`.
+pub async fn submit(
+    State(app): State<App>,
+    _: SameOrigin,
+    From(device): From,
+    Before(before): Before,
+    mut form: Form,
+) -> Result<Response, Problem> {
+    let (username, remember) = (form.take("username"), form.ticked("remember"));
+    let password = Password::from(form.take("password"));
+    let return_to = stays_here(form.text("return_to"));
+    let typed = Typed { username: username.clone(), password, remember };
+    let error = match sign_in(&app, typed, (before, device), return_to.unwrap_or("/account")).await
+    {
+        Ok(response) => return Ok(response),
+        Err(error) => error,
+    };
+    let wrong = matches!(error, LoginError::Wrong);
+    let problem = Problem::from(error);
+    let state = match wrong {
+        true => LoginState::WrongCredentials,
+        false if is_busy(&problem) => LoginState::Trouble(Trouble::Busy),
+        false => return Err(problem),
+    };
+    Ok(draw(&app, problem.status, state, (&username, remember), return_to))
+}
+
+/// What somebody typed to sign in.
+struct Typed {
+    username: String,
+    password: Password,
+    remember: bool,
+}
+
+/// Signs somebody in with a cookie and shows them in.
+async fn sign_in(
+    app: &App,
+    typed: Typed,
+    (before, device): (Option<SecretDigest>, Device),
+    path: &str,
+) -> Result<Response, LoginError> {
+    let attempt = Attempt {
+        username: typed.username,
+        password: typed.password,
+        wish: Wish { carrier: Carrier::Cookie, remembered: typed.remember },
+        scope: String::new(),
+        audience: String::new(),
+        carry: Vec::new(),
+        before,
+        device,
+    };
+    let welcome = login::login(app, attempt).await?;
+    Ok(enter(app, &welcome, path))
+}
+
+/// Gives the browser its cookie and shows it in.
+pub(super) fn enter(app: &App, welcome: &Welcome, path: &str) -> Response {
+    let mut response = see_other(path);
+    if let Proof::Cookie(secret) = &welcome.proof {
+        shape::set_cookie(app, &mut response, &welcome.live, secret);
+    }
+    response
+}
+
+fn draw(
+    app: &App,
+    status: StatusCode,
+    state: LoginState<'_>,
+    (username, remember): (&str, bool),
+    return_to: Option<&str>,
+) -> Response {
+    let registration_open = app.settings.registration_open;
+    page(status, &LoginPage { state, username, remember, return_to, registration_open })
+}

@@ -1,0 +1,354 @@
+//! Views: what each page is told before it is drawn.
+//!
+//! A view holds words already chosen and times already written. Its template may not ask anybody
+//! anything, and every value in it is escaped by askama. A page that comes back with a problem says
+//! so in its title, in a summary that takes the focus, and beside the field (WCAG 2.2, 3.3.1).
+//!
+//! # What this module answers
+//!
+//! - *Cross-site scripting* (attack 22): no template marks anything as safe, none has inline code,
+//!   and the tests put hostile text in every field of every page.
+//! - *Open redirect*: [`LoginPage`] links to nothing outside this origin, whatever it is told.
+//! - *Text injection by link*: a [`Notice`] is one of ours, named by a code; never words of a URL.
+//!
+//! # What is not here
+//!
+//! No HTTP: the handlers choose status, headers and when a page is shown.
+
+use askama::Template;
+use form_urlencoded::byte_serialize;
+
+use super::assets;
+
+pub use self::notice::Notice;
+
+mod notice;
+#[cfg(test)]
+mod tests;
+
+/// Where a person goes after signing in, unless they came for something.
+const HOME: &str = "/account";
+
+/// A time, written for a person and for a machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Moment {
+    /// For a person: `today, 14:05 UTC`.
+    pub text: String,
+    /// For a machine, as RFC 3339: `2026-11-23T14:05:00Z`.
+    pub machine: String,
+}
+
+/// Why a form was not accepted, when none of its fields is to blame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trouble<'a> {
+    /// The password queue is full (503).
+    Busy,
+    /// The throttle says no (429).
+    TooMany {
+        /// How long to wait, in words: `40 seconds`.
+        wait: &'a str,
+    },
+    /// It did not come from a page of ours, or from one long gone (403 `csrf-rejected`).
+    Stale,
+}
+
+/// One thing to put right, and where.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Problem<'a> {
+    /// The `id` of the field.
+    pub id: &'static str,
+    /// What is wrong with it and what would be right, as a sentence.
+    pub text: &'a str,
+}
+
+/// A field of a form that may have come back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Field<'a> {
+    /// What the person wrote.
+    pub value: &'a str,
+    /// What is wrong with it, as a sentence.
+    pub problem: Option<&'a str>,
+}
+
+/// Why the login page is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LoginState<'a> {
+    /// Somebody came to sign in.
+    Fresh,
+    /// They have just signed out.
+    SignedOut,
+    /// They had a session, and it has ended.
+    Ended,
+    /// The same for an unknown account as for a wrong password.
+    WrongCredentials,
+    /// They are signed in already. Shown unless the query says `another=1`.
+    AlreadySignedIn {
+        /// As whom.
+        username: &'a str,
+    },
+    /// The form was not accepted.
+    Trouble(Trouble<'a>),
+}
+
+/// `/login`. Posts `username`, `password`, `remember` (`1` or absent) and `return_to`.
+#[derive(Clone, Debug, Template)]
+#[template(path = "login.html")]
+pub struct LoginPage<'a> {
+    /// Why it is shown.
+    pub state: LoginState<'a>,
+    /// What was written before; the password is never sent back.
+    pub username: &'a str,
+    /// Whether "Keep me signed in on this device" is ticked.
+    pub remember: bool,
+    /// Where to go afterwards: a path of ours that the handler has checked.
+    pub return_to: Option<&'a str>,
+    /// Whether to offer a link to `/register`.
+    pub registration_open: bool,
+}
+
+impl LoginPage<'_> {
+    fn is_wrong(&self) -> bool {
+        self.state == LoginState::WrongCredentials
+    }
+
+    fn has_problem(&self) -> bool {
+        matches!(self.state, LoginState::WrongCredentials | LoginState::Trouble(_))
+    }
+
+    /// The second lock on the open redirect; the first is the handler's.
+    fn continue_to(&self) -> &str {
+        self.return_to.filter(|target| stays_here(target)).unwrap_or(HOME)
+    }
+
+    fn register_link(&self) -> String {
+        link("/register", self.return_to)
+    }
+}
+
+/// The part of a form that describes a new account. Posts `username`, `email` and `password`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NewAccountForm<'a> {
+    /// The name to sign in with.
+    pub username: Field<'a>,
+    /// The address, which may be left empty.
+    pub email: Field<'a>,
+    /// What is wrong with the password, which is never sent back.
+    pub password_problem: Option<&'a str>,
+    /// The fewest characters a password may have.
+    pub password_min: usize,
+    /// What is wrong with the form as a whole.
+    pub trouble: Option<Trouble<'a>>,
+}
+
+impl<'a> NewAccountForm<'a> {
+    fn has_problem(&self) -> bool {
+        self.trouble.is_some() || !self.problems().is_empty()
+    }
+
+    fn problems(&self) -> Vec<Problem<'a>> {
+        problems([
+            ("username", self.username.problem),
+            ("email", self.email.problem),
+            ("password", self.password_problem),
+        ])
+    }
+}
+
+/// `/register`. Posts a [`NewAccountForm`] and `return_to`.
+#[derive(Clone, Debug, Template)]
+#[template(path = "register.html")]
+pub struct RegisterPage<'a> {
+    /// The form.
+    pub form: NewAccountForm<'a>,
+    /// Where to go afterwards: a path of ours that the handler has checked.
+    pub return_to: Option<&'a str>,
+}
+
+impl RegisterPage<'_> {
+    fn login_link(&self) -> String {
+        link("/login", self.return_to)
+    }
+}
+
+/// `/setup`, for the first administrator. Posts `code` and a [`NewAccountForm`].
+///
+/// Without JavaScript a person pastes the code or the whole link, so the handler takes what follows
+/// the last `#`.
+#[derive(Clone, Debug, Template)]
+#[template(path = "setup.html")]
+pub struct SetupPage<'a> {
+    /// The secret from the setup link. It is sent back with a problem elsewhere in the form:
+    /// the script has taken it out of the address bar, and it would be lost.
+    pub code: Field<'a>,
+    /// The form.
+    pub form: NewAccountForm<'a>,
+}
+
+impl<'a> SetupPage<'a> {
+    fn has_problem(&self) -> bool {
+        self.code.problem.is_some() || self.form.has_problem()
+    }
+
+    fn problems(&self) -> Vec<Problem<'a>> {
+        let mut all = problems([("code", self.code.problem)]);
+        all.extend(self.form.problems());
+        all
+    }
+}
+
+/// `/logout`: asks, since nothing unsafe happens on GET. Posts nothing.
+#[derive(Clone, Debug, Template)]
+#[template(path = "logout.html")]
+pub struct LogoutPage<'a> {
+    /// Who would be signed out.
+    pub username: &'a str,
+    /// What went wrong the last time.
+    pub trouble: Option<Trouble<'a>>,
+}
+
+/// What a browser or an app sends to show its session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Carrier {
+    /// The session cookie.
+    Cookie,
+    /// Access and refresh tokens.
+    Token,
+}
+
+impl Carrier {
+    fn words(self) -> &'static str {
+        match self {
+            Self::Cookie => "Browser",
+            Self::Token => "App with a token",
+        }
+    }
+}
+
+/// One session, as its owner sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionRow {
+    /// The public id, for the button that ends it.
+    pub sid: String,
+    /// The device: `Firefox on Linux`.
+    pub label: String,
+    /// The address it was last seen at.
+    pub ip: String,
+    /// What carries it.
+    pub carrier: Carrier,
+    /// How its owner proved themselves: `Password`.
+    pub proof: String,
+    /// When it was opened.
+    pub opened: Moment,
+    /// When it was last used.
+    pub seen: Moment,
+    /// When it ends, however busy.
+    pub expires: Moment,
+}
+
+/// `/account`: who is signed in, where, and their password.
+///
+/// Posts `sid` to `/account/sessions/end`; nothing to `/account/sessions/end-others`; and
+/// `current`, `new`, `end_other_sessions` (`1` or absent) to `/account/password`.
+#[derive(Clone, Debug, Template)]
+#[template(path = "account.html")]
+pub struct AccountPage<'a> {
+    /// What has just been done.
+    pub notice: Option<Notice>,
+    /// What was not accepted, whichever form it was.
+    pub trouble: Option<Trouble<'a>>,
+    /// Who is signed in.
+    pub username: &'a str,
+    /// Their address.
+    pub email: Option<&'a str>,
+    /// What they are here: `Administrator`.
+    pub role: &'a str,
+    /// The session this page was asked with.
+    pub current: SessionRow,
+    /// Their other sessions, latest first.
+    pub others: Vec<SessionRow>,
+    /// The fewest characters a password may have.
+    pub password_min: usize,
+    /// What is wrong with the current password that was given.
+    pub current_problem: Option<&'a str>,
+    /// What is wrong with the new password that was given.
+    pub new_problem: Option<&'a str>,
+    /// Whether "Sign out my other sessions" is ticked; it is unless the person unticked it.
+    pub end_other_sessions: bool,
+}
+
+impl<'a> AccountPage<'a> {
+    fn has_problem(&self) -> bool {
+        self.trouble.is_some() || !self.problems().is_empty()
+    }
+
+    fn problems(&self) -> Vec<Problem<'a>> {
+        problems([("current", self.current_problem), ("new", self.new_problem)])
+    }
+}
+
+/// Any refusal or failure that has no page of its own.
+#[derive(Clone, Debug, Template)]
+#[template(path = "error.html")]
+pub struct ErrorPage<'a> {
+    /// The HTTP status, which also chooses the words.
+    pub status: u16,
+    /// Who is signed in, where that is known.
+    pub signed_in: Option<&'a str>,
+    /// What finds this moment in our logs.
+    pub request_id: &'a str,
+    /// When it happened.
+    pub at: Option<Moment>,
+}
+
+impl ErrorPage<'_> {
+    fn heading(&self) -> &'static str {
+        match self.status {
+            403 => "That is not allowed",
+            404 => "There is nothing here",
+            410 => "This link no longer works",
+            413 => "That is too much at once",
+            429 => "Too many tries",
+            503 => "Back in a moment",
+            400..=499 => "That did not work",
+            _ => "Something broke on our side",
+        }
+    }
+
+    fn sentence(&self) -> &'static str {
+        match self.status {
+            403 => "Your request was refused, and nothing was changed.",
+            404 => "The address may be mistyped, or the page is gone.",
+            410 => "It has been used already, or its time has run out.",
+            413 => "What you sent is larger than Doorward takes.",
+            429 => "Please wait a little before you try again.",
+            503 => "Doorward is busy or restarting. Please try again shortly.",
+            400..=499 => "Doorward could not make sense of that request, and nothing was changed.",
+            _ => "It is not your fault, and it has been written to the log.",
+        }
+    }
+
+    fn button(&self) -> &'static str {
+        if self.signed_in.is_some() { "Go to your account" } else { "Start again" }
+    }
+}
+
+fn problems<'a, const N: usize>(fields: [(&'static str, Option<&'a str>); N]) -> Vec<Problem<'a>> {
+    fields.into_iter().filter_map(|(id, text)| Some(Problem { id, text: text? })).collect()
+}
+
+/// Whether a browser reads this as a path of our own origin. `//host` and `/\host` are other
+/// origins, and browsers drop tabs and newlines before they look (WHATWG URL, section 4.4).
+fn stays_here(target: &str) -> bool {
+    target.starts_with('/')
+        && !target.starts_with("//")
+        && !target.contains(|c: char| c == '\\' || c.is_control())
+}
+
+fn link(path: &str, return_to: Option<&str>) -> String {
+    match return_to {
+        None => path.to_owned(),
+        Some(target) => {
+            format!("{path}?return_to={}", byte_serialize(target.as_bytes()).collect::<String>())
+        }
+    }
+}

@@ -1,0 +1,358 @@
+//! Claims about every page: hostile text stays text, and everybody can use it.
+
+use std::collections::HashSet;
+use std::fs;
+
+use askama::Template;
+
+use super::super::assets::{FORM, SETUP, STYLE};
+use super::*;
+
+const HOSTILE: [&str; 4] = [
+    "\"><script>alert(1)</script>",
+    "' onmouseover='alert(1)",
+    "\" autofocus onfocus=\"alert(1)",
+    "</title></textarea><img src=x onerror=alert(1)>",
+];
+
+const TROUBLES: [Trouble<'static>; 2] = [Trouble::Busy, Trouble::Stale];
+
+/// A start tag: its name and its attributes.
+#[derive(Debug, PartialEq)]
+struct Tag<'h> {
+    name: &'h str,
+    attributes: Vec<(&'h str, Option<&'h str>)>,
+}
+
+impl<'h> Tag<'h> {
+    fn has(&self, name: &str) -> bool {
+        self.attributes.iter().any(|(known, _)| *known == name)
+    }
+
+    fn value(&self, name: &str) -> Option<&'h str> {
+        self.attributes.iter().find(|(known, _)| *known == name).and_then(|(_, value)| *value)
+    }
+}
+
+/// Reads start tags as a browser's tokenizer does: a quoted value ends at its own quote only.
+fn tags(html: &str) -> Vec<Tag<'_>> {
+    let mut tags = Vec::new();
+    let mut rest = html;
+    while let Some(at) = rest.find('<') {
+        rest = &rest[at + 1..];
+        if !rest.starts_with(|c: char| c.is_ascii_alphabetic()) {
+            continue;
+        }
+        let end = rest.find(|c: char| c.is_whitespace() || c == '>' || c == '/').unwrap();
+        let mut tag = Tag { name: &rest[..end], attributes: Vec::new() };
+        rest = &rest[end..];
+        loop {
+            rest = rest.trim_start_matches(|c: char| c.is_whitespace() || c == '/');
+            if let Some(after) = rest.strip_prefix('>') {
+                rest = after;
+                break;
+            }
+            let end = rest.find(|c: char| c.is_whitespace() || "=>/".contains(c)).unwrap();
+            let name = &rest[..end];
+            rest = &rest[end..];
+            let value = rest.strip_prefix("=\"").map(|quoted| {
+                let (value, after) = quoted.split_once('"').unwrap();
+                rest = after;
+                value
+            });
+            assert!(!rest.starts_with('='), "unquoted value of {name}");
+            tag.attributes.push((name, value));
+        }
+        tags.push(tag);
+    }
+    tags
+}
+
+fn moment(text: &str) -> Moment {
+    Moment { text: text.to_owned(), machine: text.to_owned() }
+}
+
+fn row(text: &str) -> SessionRow {
+    SessionRow {
+        sid: text.to_owned(),
+        label: text.to_owned(),
+        ip: text.to_owned(),
+        carrier: Carrier::Token,
+        proof: text.to_owned(),
+        opened: moment(text),
+        seen: moment(text),
+        expires: moment(text),
+    }
+}
+
+fn login<'a>(state: LoginState<'a>, text: &'a str) -> String {
+    let page = LoginPage {
+        state,
+        username: text,
+        remember: true,
+        return_to: Some(text),
+        registration_open: true,
+    };
+    page.render().unwrap()
+}
+
+fn account<'a>(text: &'a str, problem: Option<&'a str>, trouble: Option<Trouble<'a>>) -> String {
+    let page = AccountPage {
+        notice: Some(Notice::Welcome),
+        trouble,
+        username: text,
+        email: Some(text),
+        role: text,
+        current: row(text),
+        others: vec![row(text), row(text), row(text)],
+        password_min: 15,
+        current_problem: problem,
+        new_problem: problem,
+        end_other_sessions: true,
+    };
+    page.render().unwrap()
+}
+
+/// Every page in every state, with `text` in every place that takes any.
+fn pages(text: &str) -> Vec<String> {
+    let mut pages = vec![
+        login(LoginState::Fresh, text),
+        login(LoginState::SignedOut, text),
+        login(LoginState::Ended, text),
+        login(LoginState::WrongCredentials, text),
+        login(LoginState::AlreadySignedIn { username: text }, text),
+    ];
+    let problems = [None, Some(text)];
+    let troubles = TROUBLES.into_iter().chain([Trouble::TooMany { wait: text }]);
+    let troubles: Vec<_> = troubles.map(Some).chain([None]).collect();
+    for &trouble in &troubles {
+        pages.extend(trouble.map(|trouble| login(LoginState::Trouble(trouble), text)));
+        pages.push(LogoutPage { username: text, trouble }.render().unwrap());
+        for problem in problems {
+            let field = Field { value: text, problem };
+            let form = NewAccountForm {
+                username: field,
+                email: field,
+                password_problem: problem,
+                password_min: 15,
+                trouble,
+            };
+            pages.push(RegisterPage { form, return_to: Some(text) }.render().unwrap());
+            pages.push(SetupPage { code: field, form }.render().unwrap());
+            pages.push(account(text, problem, trouble));
+        }
+    }
+    for status in [400, 403, 404, 405, 410, 413, 429, 500, 503] {
+        for signed_in in problems {
+            let at = Some(moment(text));
+            let page = ErrorPage { status, signed_in, request_id: text, at };
+            pages.push(page.render().unwrap());
+        }
+    }
+    pages
+}
+
+fn sources() -> Vec<(String, String)> {
+    fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/templates"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .map(|path| (path.display().to_string(), fs::read_to_string(path).unwrap()))
+        .collect()
+}
+
+#[test]
+fn hostile_text_adds_no_tag_and_no_attribute_to_any_page() {
+    fn shape(html: &str) -> Vec<(&str, Vec<&str>)> {
+        tags(html)
+            .into_iter()
+            .map(|tag| (tag.name, tag.attributes.into_iter().map(|(name, _)| name).collect()))
+            .collect()
+    }
+    for text in HOSTILE {
+        for (plain, hostile) in pages("plain").iter().zip(pages(text)) {
+            assert!(!hostile.contains(text), "{text} in {hostile}");
+            assert!(hostile.contains("alert(1)"), "{text} was not shown at all in {hostile}");
+            assert_eq!(shape(plain), shape(&hostile), "{text}");
+        }
+    }
+}
+
+#[test]
+fn no_page_has_inline_code_or_style() {
+    for page in pages("plain") {
+        for tag in tags(&page) {
+            assert_ne!(tag.name, "style");
+            for (name, value) in &tag.attributes {
+                assert!(*name != "style" && !name.starts_with("on"), "{tag:?}");
+                assert!(!value.unwrap_or("").trim_start().starts_with("javascript:"), "{tag:?}");
+            }
+            if tag.name == "script" {
+                assert!(tag.value("src").unwrap().starts_with("/assets/"), "{tag:?}");
+            }
+        }
+        for script in page.split("<script").skip(1) {
+            assert!(script.split_once('>').unwrap().1.starts_with("</script>"), "{script}");
+        }
+    }
+}
+
+#[test]
+fn no_template_turns_escaping_off() {
+    let sources = sources();
+    assert!(sources.len() >= 8);
+    for (path, source) in sources {
+        for word in ["|safe", "| safe", "|escape", "|e(", " style=", "<style", "onclick"] {
+            assert!(!source.contains(word), "{word} in {path}");
+        }
+    }
+}
+
+#[test]
+fn every_page_with_its_styles_and_scripts_is_under_twenty_kilobytes_even_uncompressed() {
+    let extras = STYLE.bytes.len() + FORM.bytes.len() + SETUP.bytes.len();
+    for page in pages("ada@example.com") {
+        assert!(page.len() + extras < 20_000, "{} + {extras}: {page}", page.len());
+    }
+}
+
+#[test]
+fn styles_fetch_nothing_from_anywhere() {
+    let style = str::from_utf8(STYLE.bytes).unwrap();
+    for word in ["url(", "@import", "http"] {
+        assert!(!style.contains(word), "{word}");
+    }
+}
+
+#[test]
+fn ids_are_unique_and_every_reference_to_one_leads_somewhere() {
+    for page in pages("plain") {
+        let tags = tags(&page);
+        let mut ids = HashSet::new();
+        for id in tags.iter().filter_map(|tag| tag.value("id")) {
+            assert!(ids.insert(id), "{id} twice in {page}");
+        }
+        for tag in &tags {
+            for name in ["for", "aria-describedby", "aria-labelledby", "aria-controls"] {
+                for id in tag.value(name).unwrap_or("").split_whitespace() {
+                    assert!(ids.contains(id), "{tag:?} in {page}");
+                }
+            }
+            if let Some(id) = tag.value("href").and_then(|href| href.strip_prefix('#')) {
+                assert!(ids.contains(id), "{tag:?} in {page}");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_page_has_a_language_a_title_one_heading_and_labels_for_all_its_fields() {
+    for page in pages("plain") {
+        let tags = tags(&page);
+        let count = |name| tags.iter().filter(|tag| tag.name == name).count();
+        assert_eq!((count("h1"), count("main"), count("title")), (1, 1, 1), "{page}");
+        assert_eq!(tags[0].value("lang").or(tags[1].value("lang")), Some("en"));
+        let labels: HashSet<_> =
+            tags.iter().filter(|t| t.name == "label").filter_map(|t| t.value("for")).collect();
+        for field in tags.iter().filter(|tag| tag.name == "input") {
+            let named = match field.value("type") {
+                Some("hidden") => true,
+                // A tick box stands inside its label.
+                Some("checkbox") => page.contains("<label class=\"tick\"><input type=\"checkbox\""),
+                _ => field.has("hidden") || field.value("id").is_some_and(|id| labels.contains(id)),
+            };
+            assert!(named, "{field:?} in {page}");
+        }
+        for button in tags.iter().filter(|tag| tag.name == "button") {
+            assert!(button.has("type"), "{button:?}");
+        }
+    }
+}
+
+#[test]
+fn a_problem_takes_the_focus_and_is_in_the_title() {
+    for page in pages("plain") {
+        let tags = tags(&page);
+        let focused: Vec<_> = tags.iter().filter(|tag| tag.has("autofocus")).collect();
+        assert!(focused.len() <= 1, "{page}");
+        let Some(alert) = tags.iter().find(|tag| tag.value("role") == Some("alert")) else {
+            assert!(!page.contains("<title>Problem: "), "{page}");
+            continue;
+        };
+        assert_eq!(alert.value("tabindex"), Some("-1"));
+        assert_eq!(focused, [alert]);
+        assert!(page.contains("<title>Problem: "), "{page}");
+    }
+}
+
+#[test]
+fn no_password_is_ever_sent_back_or_put_in_a_url() {
+    for page in pages("plain") {
+        for tag in tags(&page) {
+            assert!(tag.value("type") != Some("password") || !tag.has("value"), "{tag:?}");
+            if tag.name == "form" {
+                assert!(tag.value("action").unwrap().starts_with('/'), "{tag:?}");
+            }
+        }
+        for form in page.split("method=\"get\"").skip(1) {
+            assert!(!form.split("</form>").next().unwrap().contains("type=\"password\""));
+        }
+    }
+}
+
+#[test]
+fn whoever_is_signed_in_can_sign_out_from_every_page() {
+    let mut signed_in: Vec<String> = vec![
+        login(LoginState::AlreadySignedIn { username: "ada" }, "ada"),
+        LogoutPage { username: "ada", trouble: None }.render().unwrap(),
+        account("ada", None, None),
+    ];
+    let page = ErrorPage { status: 404, signed_in: Some("ada"), request_id: "7", at: None };
+    signed_in.push(page.render().unwrap());
+    for page in signed_in {
+        assert!(page.contains("method=\"post\" action=\"/logout\""), "{page}");
+    }
+}
+
+#[test]
+fn continuing_never_leads_to_another_origin() {
+    #[track_caller]
+    fn check(target: &str, href: &str) {
+        let page = login(LoginState::AlreadySignedIn { username: "ada" }, target);
+        assert!(page.contains(&format!("<a class=\"button\" href=\"{href}\">")), "{page}");
+    }
+    check("/account?x=1", "/account?x=1");
+    check("/", "/");
+    for elsewhere in [
+        "",
+        "account",
+        "//evil.example",
+        "/\\evil.example",
+        "/\t/evil.example",
+        "\t//evil.example",
+        "/\n/evil.example",
+        "https://evil.example",
+        "javascript:alert(1)",
+        "data:text/html,x",
+    ] {
+        check(elsewhere, HOME);
+    }
+}
+
+#[test]
+fn where_to_go_survives_the_way_between_signing_in_and_registering() {
+    let target = "/a?b=c&d=é#\"";
+    let link = "?return_to=%2Fa%3Fb%3Dc%26d%3D%C3%A9%23%22\"";
+    assert!(login(LoginState::Fresh, target).contains(&format!("\"/register{link}")));
+    let page = RegisterPage { form: NewAccountForm::default(), return_to: Some(target) };
+    assert!(page.render().unwrap().contains(&format!("\"/login{link}")));
+}
+
+#[test]
+fn a_notice_is_found_by_its_own_code_only() {
+    for notice in Notice::ALL {
+        assert_eq!(Notice::parse(notice.code()), Some(notice));
+    }
+    for code in ["", "Welcome", "welcome ", "<b>"] {
+        assert_eq!(Notice::parse(code), None, "{code:?}");
+    }
+}

@@ -1,0 +1,353 @@
+//! Requests: what every route needs to know of one, read once and read strictly.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{FromRequest, FromRequestParts};
+use doorward_core::csrf::{self, Provenance};
+use doorward_core::event::EventKind;
+use doorward_core::session::Device;
+use doorward_wire::cookie::Carried;
+use doorward_wire::{SecretDigest, json};
+use http::request::Parts;
+use http::{HeaderMap, Method, Request, header};
+use serde::de::DeserializeOwned;
+
+use crate::App;
+use crate::answer::Problem;
+use crate::flow::identify::{self, Caller, Credential, IdentifyError};
+use crate::settings::BODY_MAX;
+
+/// What the edge found out about a request's other end.
+#[derive(Clone, Debug)]
+pub struct Client {
+    /// The address it came from: the peer's, or what a trusted proxy says.
+    pub ip: Arc<str>,
+    /// The host it is for.
+    pub host: Arc<str>,
+    /// The reference shown with every error.
+    pub request_id: Arc<str>,
+}
+
+impl Client {
+    /// Describes the device behind a request.
+    #[must_use]
+    pub fn device(&self, headers: &HeaderMap) -> Device {
+        let user_agent = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
+        Device::seen(user_agent.unwrap_or_default(), self.ip.to_string())
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Client {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        parts.extensions.get::<Self>().cloned().ok_or_else(Problem::internal)
+    }
+}
+
+/// The device behind a request.
+#[derive(Clone, Debug)]
+pub struct From(pub Device);
+
+impl<S: Sync> FromRequestParts<S> for From {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let client = Client::from_request_parts(parts, state).await?;
+        Ok(Self(client.device(&parts.headers)))
+    }
+}
+
+/// Reads the cookie of a request.
+#[must_use]
+pub fn carried(app: &App, headers: &HeaderMap) -> Carried {
+    let cookies = headers.get_all(header::COOKIE).iter().map(http::HeaderValue::as_bytes);
+    app.settings.site.cookie().read(cookies)
+}
+
+/// Checks that a request which uses or sets our cookie comes from our own pages.
+pub fn same_origin(app: &App, headers: &HeaderMap, client: &Client) -> Result<(), Problem> {
+    let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or(""));
+    let from = Provenance {
+        fetch_site: text("sec-fetch-site"),
+        origin: text("origin"),
+        carries_cookie: !matches!(carried(app, headers), Carried::Nothing),
+    };
+    csrf::check(from, |origin| app.settings.site.is_ours(origin, &client.host)).map_err(|refusal| {
+        let mut event = app.event(EventKind::CsrfRejected, &client.ip);
+        event.reason = Some(format!("{refusal:?}").into());
+        app.note(event);
+        refusal.into()
+    })
+}
+
+/// Proof that a request which would set a cookie comes from our own pages.
+///
+/// The edge asks this of every unsafe request that carries our cookie; a route that would *set* it,
+/// login included, asks for this too (login CSRF, attack 18).
+#[derive(Clone, Copy, Debug)]
+pub struct SameOrigin(());
+
+impl FromRequestParts<App> for SameOrigin {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        let client = Client::from_request_parts(parts, app).await?;
+        same_origin(app, &parts.headers, &client)?;
+        Ok(Self(()))
+    }
+}
+
+/// Reads what a request shows to say who is asking.
+pub fn credential(app: &App, headers: &HeaderMap) -> Credential {
+    // Exactly one Authorization header: the edge refuses two.
+    if let Some(value) = headers.get(header::AUTHORIZATION) {
+        let bearer = value.to_str().ok().and_then(|text| {
+            let (scheme, token) = text.split_once(' ')?;
+            scheme.eq_ignore_ascii_case("bearer").then(|| token.to_owned())
+        });
+        return bearer.map_or(Credential::Unusable, Credential::Bearer);
+    }
+    match carried(app, headers) {
+        Carried::Nothing | Carried::Garbage | Carried::Ambiguous => Credential::Nothing,
+        Carried::Secret(secret) => Credential::Cookie(secret),
+    }
+}
+
+/// Whether a method can change nothing (RFC 9110, section 9.2.1).
+#[must_use]
+pub fn is_safe(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
+}
+
+async fn identified(
+    parts: &mut Parts,
+    app: &App,
+) -> Result<Result<Caller, IdentifyError>, Problem> {
+    let client = Client::from_request_parts(parts, app).await?;
+    let credential = credential(app, &parts.headers);
+    Ok(identify::identify(app, &credential, &client.ip).await)
+}
+
+/// The key of the session that the browser had before, if it shows one. It is never taken over.
+#[must_use]
+pub fn before(app: &App, headers: &HeaderMap) -> Option<SecretDigest> {
+    match carried(app, headers) {
+        Carried::Secret(secret) => Some(secret.digest()),
+        Carried::Nothing | Carried::Garbage | Carried::Ambiguous => None,
+    }
+}
+
+/// What [`before`] says, for a handler to ask for.
+#[derive(Clone, Copy, Debug)]
+pub struct Before(pub Option<SecretDigest>);
+
+impl FromRequestParts<App> for Before {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        Ok(Self(before(app, &parts.headers)))
+    }
+}
+
+impl FromRequestParts<App> for Caller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        Ok(identified(parts, app).await??)
+    }
+}
+
+/// Who is asking, if anybody is.
+#[derive(Debug)]
+pub struct MaybeCaller(pub Option<Caller>);
+
+impl FromRequestParts<App> for MaybeCaller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        match identified(parts, app).await? {
+            Ok(caller) => Ok(Self(Some(caller))),
+            Err(IdentifyError::Nothing | IdentifyError::Refused(_)) => Ok(Self(None)),
+            Err(IdentifyError::Store(failure)) => Err(failure.into()),
+        }
+    }
+}
+
+/// The query of a request.
+#[derive(Debug)]
+pub struct Query<T>(pub T);
+
+impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Query<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let read = axum::extract::Query::<T>::try_from_uri(&parts.uri);
+        read.map(|axum::extract::Query(query)| Self(query)).map_err(|_| {
+            let message = "A part of the query is unknown, twice there, or not of its type.";
+            Problem::invalid("", "malformed-query", message)
+        })
+    }
+}
+
+/// The variable parts of a path. One that is not text leads nowhere.
+#[derive(Debug)]
+pub struct Path<T>(pub T);
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let read = axum::extract::Path::<T>::from_request_parts(parts, state).await;
+        read.map(|axum::extract::Path(path)| Self(path)).map_err(|_| Problem::not_found())
+    }
+}
+
+/// A body of JSON, read strictly.
+#[derive(Debug)]
+pub struct Json<T>(pub T);
+
+impl<T: DeserializeOwned, S: Sync> FromRequest<S> for Json<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request<Body>, _: &S) -> Result<Self, Problem> {
+        expect_media_type(request.headers(), "application/json")?;
+        let bytes = body(request).await?;
+        Ok(Self(json::strict(&bytes)?))
+    }
+}
+
+/// A body of JSON that may be missing altogether.
+#[derive(Debug)]
+pub struct MaybeJson<T>(pub Option<T>);
+
+impl<T: DeserializeOwned, S: Sync> FromRequest<S> for MaybeJson<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request<Body>, _: &S) -> Result<Self, Problem> {
+        let typed = expect_media_type(request.headers(), "application/json");
+        let bytes = body(request).await?;
+        if bytes.is_empty() {
+            return Ok(Self(None));
+        }
+        typed?;
+        Ok(Self(Some(json::strict(&bytes)?)))
+    }
+}
+
+/// A submitted form: each name once.
+#[derive(Debug)]
+pub struct Form(BTreeMap<String, String>);
+
+impl<S: Sync> FromRequest<S> for Form {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request<Body>, _: &S) -> Result<Self, Problem> {
+        expect_media_type(request.headers(), "application/x-www-form-urlencoded")?;
+        let bytes = body(request).await?;
+        let mut fields = BTreeMap::new();
+        for pair in bytes.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty()) {
+            let mut parts = pair.splitn(2, |byte| *byte == b'=');
+            let name = decoded(parts.next().unwrap_or_default())?;
+            let value = decoded(parts.next().unwrap_or_default())?;
+            if fields.insert(name, value).is_some() {
+                return Err(Problem::malformed("A field of the form was sent twice."));
+            }
+        }
+        Ok(Self(fields))
+    }
+}
+
+/// Decodes a part of a form. Bytes that are no text are refused: replaced by a sign, two different
+/// passwords would become one.
+fn decoded(part: &[u8]) -> Result<String, Problem> {
+    let spaced: Vec<u8> =
+        part.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect();
+    let text = percent_encoding::percent_decode(&spaced).decode_utf8();
+    text.map(Cow::into_owned).map_err(|_| Problem::malformed("A field of the form is not UTF-8."))
+}
+
+/// A body, and who sent it: asked once the body is there, so that a request which was held back
+/// until its session had ended does nothing.
+#[derive(Debug)]
+pub struct Sent<B>(pub Caller, pub B);
+
+impl<B> FromRequest<App> for Sent<B>
+where
+    B: FromRequest<App, Rejection = Problem> + Send,
+{
+    type Rejection = Problem;
+
+    async fn from_request(request: Request<Body>, app: &App) -> Result<Self, Problem> {
+        let (mut parts, body) = request.into_parts();
+        let whole = Request::from_parts(parts.clone(), body);
+        // Who cannot be anybody is not read to the end.
+        if matches!(credential(app, &parts.headers), Credential::Nothing) {
+            return Err(IdentifyError::Nothing.into());
+        }
+        let body = B::from_request(whole, app).await?;
+        Ok(Self(Caller::from_request_parts(&mut parts, app).await?, body))
+    }
+}
+
+/// The same for a page: somebody who is not signed in any more is sent to the login page.
+#[derive(Debug)]
+pub struct MaybeSent<B>(pub Option<Caller>, pub B);
+
+impl<B> FromRequest<App> for MaybeSent<B>
+where
+    B: FromRequest<App, Rejection = Problem> + Send,
+{
+    type Rejection = Problem;
+
+    async fn from_request(request: Request<Body>, app: &App) -> Result<Self, Problem> {
+        let (mut parts, body) = request.into_parts();
+        let body = B::from_request(Request::from_parts(parts.clone(), body), app).await?;
+        let MaybeCaller(caller) = MaybeCaller::from_request_parts(&mut parts, app).await?;
+        Ok(Self(caller, body))
+    }
+}
+
+impl Form {
+    /// The value of a field, empty when it was not sent.
+    #[must_use]
+    pub fn text(&self, name: &str) -> &str {
+        self.0.get(name).map_or("", String::as_str)
+    }
+
+    /// Takes the value of a field out.
+    #[must_use]
+    pub fn take(&mut self, name: &str) -> String {
+        self.0.remove(name).unwrap_or_default()
+    }
+
+    /// Whether a box was ticked.
+    #[must_use]
+    pub fn ticked(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+}
+
+fn expect_media_type(headers: &HeaderMap, expected: &'static str) -> Result<(), Problem> {
+    let sent = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let essence = sent.unwrap_or_default().split(';').next().unwrap_or_default().trim();
+    let plain = !headers.contains_key(header::CONTENT_ENCODING);
+    if !plain || !essence.eq_ignore_ascii_case(expected) {
+        return Err(Problem::media_type(expected));
+    }
+    Ok(())
+}
+
+async fn body(request: Request<Body>) -> Result<bytes::Bytes, Problem> {
+    axum::body::to_bytes(request.into_body(), BODY_MAX).await.map_err(|error| {
+        let too_large = std::error::Error::source(&error)
+            .is_some_and(<dyn std::error::Error>::is::<http_body_util::LengthLimitError>);
+        if too_large {
+            return Problem::body_too_large();
+        }
+        Problem::malformed("The body did not arrive whole.")
+    })
+}

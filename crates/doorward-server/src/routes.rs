@@ -1,0 +1,120 @@
+//! Routes: every path, its methods, and who may use it, in one table.
+//!
+//! The router is built from [`table`] and from nothing else, so a route cannot be served without
+//! standing in it; the tests hold the table against what anybody, a member and an administrator
+//! really get.
+
+pub mod account;
+pub mod data;
+pub mod health;
+pub mod login;
+pub mod session;
+pub mod shape;
+pub mod well_known;
+
+use axum::Router;
+use axum::routing::{MethodRouter, delete, get, post, put};
+use http::Method;
+
+use crate::App;
+use crate::answer::Problem;
+use crate::pages;
+
+/// Who may use a route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Who {
+    /// Whoever can reach the server.
+    Anybody,
+    /// Whoever has a live session, an anonymous one too.
+    Session,
+    /// Whoever is signed in.
+    Member,
+}
+
+/// A row of the table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Route {
+    /// The method.
+    pub method: Method,
+    /// The path, with `{names}` for its variable parts.
+    pub path: &'static str,
+    /// Who may use it.
+    pub who: Who,
+}
+
+type Row = (Method, &'static str, Who, MethodRouter<App>);
+
+fn rows() -> Vec<Row> {
+    let api = [
+        (Method::POST, "/api/v1/accounts", Who::Anybody, post(account::register)),
+        (Method::POST, "/api/v1/login", Who::Anybody, post(login::login)),
+        (Method::POST, "/api/v1/refresh", Who::Anybody, post(login::refresh)),
+        (Method::POST, "/api/v1/logout", Who::Session, post(login::logout)),
+        (Method::POST, "/api/v1/session", Who::Anybody, post(session::open)),
+        (Method::GET, "/api/v1/session", Who::Session, get(session::show)),
+        (
+            Method::POST,
+            "/api/v1/session/reauthenticate",
+            Who::Member,
+            post(session::reauthenticate),
+        ),
+        (Method::GET, "/api/v1/session/data", Who::Session, get(data::list)),
+        (Method::PUT, "/api/v1/session/data/{key}", Who::Session, put(data::write)),
+        (Method::DELETE, "/api/v1/session/data/{key}", Who::Session, delete(data::remove)),
+        (Method::GET, "/api/v1/sessions", Who::Member, get(session::list)),
+        (Method::DELETE, "/api/v1/sessions", Who::Member, delete(session::end_many)),
+        (Method::DELETE, "/api/v1/sessions/{sid}", Who::Member, delete(session::end_one)),
+        (Method::GET, "/api/v1/account", Who::Member, get(account::show)),
+        (Method::POST, "/api/v1/account/password", Who::Member, post(account::change_password)),
+    ];
+    let open = [
+        (Method::GET, "/.well-known/jwks.json", Who::Anybody, get(well_known::jwks)),
+        (
+            Method::GET,
+            "/.well-known/change-password",
+            Who::Anybody,
+            get(well_known::change_password),
+        ),
+        (Method::GET, "/livez", Who::Anybody, get(health::live)),
+        (Method::GET, "/readyz", Who::Anybody, get(health::ready)),
+        (Method::GET, "/healthz", Who::Anybody, get(health::ready)),
+    ];
+    let pages = [
+        (Method::GET, "/", Who::Anybody, get(pages::home)),
+        (Method::GET, "/assets/{version}/{name}", Who::Anybody, get(pages::asset)),
+        (Method::GET, "/login", Who::Anybody, get(pages::login::show)),
+        (Method::POST, "/login", Who::Anybody, post(pages::login::submit)),
+        (Method::GET, "/register", Who::Anybody, get(pages::register::show)),
+        (Method::POST, "/register", Who::Anybody, post(pages::register::submit)),
+        (Method::GET, "/setup", Who::Anybody, get(pages::setup::show)),
+        (Method::POST, "/setup", Who::Anybody, post(pages::setup::submit)),
+        (Method::GET, "/logout", Who::Anybody, get(pages::logout::show)),
+        (Method::POST, "/logout", Who::Anybody, post(pages::logout::submit)),
+        (Method::GET, "/account", Who::Member, get(pages::account::show)),
+        (Method::POST, "/account/sessions/end", Who::Member, post(pages::account::end_one)),
+        (
+            Method::POST,
+            "/account/sessions/end-others",
+            Who::Member,
+            post(pages::account::end_others),
+        ),
+        (Method::POST, "/account/password", Who::Member, post(pages::account::change_password)),
+    ];
+    api.into_iter().chain(open).chain(pages).collect()
+}
+
+/// Every route that is served.
+#[must_use]
+pub fn table() -> Vec<Route> {
+    rows().into_iter().map(|(method, path, who, _)| Route { method, path, who }).collect()
+}
+
+/// Builds the router from the table.
+pub(crate) fn router(app: &App) -> Router {
+    rows()
+        .into_iter()
+        .fold(Router::new(), |router, (_, path, _, handler)| router.route(path, handler))
+        .fallback(async || Problem::not_found())
+        .method_not_allowed_fallback(async || Problem::method_not_allowed())
+        .with_state(app.clone())
+}

@@ -1,0 +1,108 @@
+//! Shapes: what accounts, sessions and tokens look like in JSON.
+
+use axum::response::{IntoResponse, Response};
+use doorward_core::account::Account;
+use doorward_core::data::{DataKey, Datum};
+use doorward_core::refresh::PREFIX;
+use doorward_core::session::{Device, LiveSession};
+use doorward_wire::FreshSecret;
+use http::{StatusCode, header};
+use serde_json::{Map, Value, json};
+
+use crate::App;
+use crate::edge::set;
+use crate::flow::issue::{Proof, Tokens, Welcome};
+
+/// An account in JSON.
+#[must_use]
+pub fn account(account: &Account) -> Value {
+    json!({
+        "id": account.id,
+        "username": account.username.as_str(),
+        "email": account.email.as_ref().map(doorward_core::account::Email::as_str),
+        "role": account.role.name(),
+        "created_at": account.created_at.to_string(),
+    })
+}
+
+/// A session in JSON, without its data.
+#[must_use]
+pub fn session(live: &LiveSession, device: &Device) -> Value {
+    let session = live.session();
+    json!({
+        "sid": session.sid,
+        "account": live.account().map(|account| account.id),
+        "carrier": session.carrier.name(),
+        "opened_at": session.opened_at.to_string(),
+        "seen_at": session.seen_at.to_string(),
+        "proved_at": session.proved_at.to_string(),
+        "expires_at": live.expires_at().to_string(),
+        "idle_expires_at": live.idle_expires_at().to_string(),
+        "amr": session.amr.iter().map(|method| method.name()).collect::<Vec<_>>(),
+        "acr": session.acr.name(),
+        "device": {
+            "user_agent": device.user_agent,
+            "label": device.label,
+            "ip": device.ip,
+        },
+    })
+}
+
+/// The values of a session, by key.
+#[must_use]
+pub fn values(data: &[(DataKey, Datum)]) -> Map<String, Value> {
+    let value = |datum: &Datum| serde_json::from_str(&datum.json).unwrap_or(Value::Null);
+    data.iter().map(|(key, datum)| (key.as_str().to_owned(), value(datum))).collect()
+}
+
+/// What a login, a re-authentication or a refresh answers. The secret leaves here, once.
+pub async fn welcome(app: &App, status: StatusCode, welcome: &Welcome) -> Response {
+    let mut session = session(&welcome.live, &welcome.device);
+    // The act is done: whatever fails now, the caller must get the new secret.
+    session["data"] = match app.store.data(welcome.live.session().sid).await {
+        Ok(data) => Value::Object(values(&data)),
+        Err(failure) => {
+            tracing::error!(%failure, "a session's data was left out of an answer");
+            Value::Null
+        }
+    };
+    let account = welcome.live.account().map(account);
+    match &welcome.proof {
+        Proof::Cookie(secret) => {
+            let body = axum::Json(json!({ "account": account, "session": session }));
+            let mut response = (status, body).into_response();
+            set_cookie(app, &mut response, &welcome.live, secret);
+            response
+        }
+        Proof::Tokens(tokens) => {
+            (status, axum::Json(tokens_document(tokens, &session, account.as_ref())))
+                .into_response()
+        }
+    }
+}
+
+fn tokens_document(tokens: &Tokens, session: &Value, account: Option<&Value>) -> Value {
+    json!({
+        "access_token": tokens.access.jwt,
+        "token_type": "Bearer",
+        "expires_in": tokens.access.life.as_secs(),
+        "refresh_token": format!("{PREFIX}{}", tokens.refresh.expose().as_str()),
+        "scope": tokens.scope,
+        "session": session,
+        "account": account,
+    })
+}
+
+/// Gives the browser its cookie: for its own session, or as long as the session may last when its
+/// owner asked to stay signed in.
+pub fn set_cookie(app: &App, response: &mut Response, live: &LiveSession, secret: &FreshSecret) {
+    let stays = live.session().remembered;
+    let max_age = stays.then(|| live.expires_at().since(app.ambient.now()));
+    let cookie = app.settings.site.cookie().set(secret, max_age);
+    set(response.headers_mut(), header::SET_COOKIE, &cookie);
+}
+
+/// Takes the cookie away from the browser.
+pub fn clear_cookie(app: &App, response: &mut Response) {
+    set(response.headers_mut(), header::SET_COOKIE, &app.settings.site.cookie().clear());
+}
