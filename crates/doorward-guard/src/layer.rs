@@ -1,0 +1,95 @@
+//! The tower layer.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use doorward_wire::UnixTime;
+use http::header::{AUTHORIZATION, CACHE_CONTROL, WWW_AUTHENTICATE};
+use http::{HeaderValue, Request, Response, StatusCode};
+use tower::{Layer, Service};
+
+use crate::{Denied, Guard};
+
+/// Tells the time: this crate does not ask the machine.
+pub type Clock = fn() -> UnixTime;
+
+/// Puts a [`Guard`] before a service.
+#[derive(Clone, Debug)]
+pub struct GuardLayer {
+    guard: Guard,
+    clock: Clock,
+}
+
+impl GuardLayer {
+    pub(crate) fn new(guard: Guard, clock: Clock) -> Self {
+        Self { guard, clock }
+    }
+}
+
+impl<S> Layer<S> for GuardLayer {
+    type Service = GuardService<S>;
+
+    fn layer(&self, inner: S) -> GuardService<S> {
+        GuardService { inner, guard: self.guard.clone(), clock: self.clock }
+    }
+}
+
+/// A service that answers only to somebody.
+#[derive(Clone, Debug)]
+pub struct GuardService<S> {
+    inner: S,
+    guard: Guard,
+    clock: Clock,
+}
+
+impl<S, B, R> Service<Request<B>> for GuardService<S>
+where
+    S: Service<Request<B>, Response = Response<R>>,
+    S::Future: Send + 'static,
+    S::Error: Send + 'static,
+    R: Default + Send + 'static,
+{
+    type Response = Response<R>;
+    type Error = S::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<R>, S::Error>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        match self.identify(&request) {
+            Ok(identity) => {
+                request.extensions_mut().insert(identity);
+                Box::pin(self.inner.call(request))
+            }
+            Err(denied) => Box::pin(async move { Ok(refusal(denied)) }),
+        }
+    }
+}
+
+impl<S> GuardService<S> {
+    fn identify<B>(&self, request: &Request<B>) -> Result<crate::Identity, Denied> {
+        let mut sent = request.headers().get_all(AUTHORIZATION).iter();
+        let value = sent.next().map(|value| value.to_str().map_err(|_| Denied::Unusable));
+        if sent.next().is_some() {
+            // Two credentials: nobody can say which one counts.
+            return Err(Denied::Unusable);
+        }
+        self.guard.check(value.transpose()?, (self.clock)())
+    }
+}
+
+/// 401 as RFC 6750, section 3, has it: nothing about why, and no error word without a credential.
+fn refusal<R: Default>(denied: Denied) -> Response<R> {
+    let challenge = match denied {
+        Denied::Nothing => "Bearer",
+        Denied::Unusable | Denied::Refused(_) => "Bearer error=\"invalid_token\"",
+    };
+    let mut response = Response::new(R::default());
+    *response.status_mut() = StatusCode::UNAUTHORIZED;
+    let headers = response.headers_mut();
+    headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
