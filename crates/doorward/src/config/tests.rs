@@ -1,0 +1,62 @@
+use super::*;
+
+#[track_caller]
+fn refused(text: &str) -> String {
+    let error = toml::from_str::<Config>(text).err().map_or_else(
+        || toml::from_str::<Config>(text).unwrap().settings(7117).unwrap_err(),
+        |error| fault::in_file(&error, Path::new("doorward.toml"), text),
+    );
+    format!("{error:#}")
+}
+
+#[test]
+fn an_unknown_key_is_told_with_its_line_and_the_nearest_known_one() {
+    let told = refused("[server]\nlisten = \"127.0.0.1:1\"\n\n[session]\nidel = \"1h\"\n");
+    assert_eq!(told, "doorward.toml:5: unknown field `idel`\nTry: idle");
+}
+
+#[test]
+fn nothing_needs_to_be_set() {
+    let settings = Config::default().settings(7117).unwrap();
+    assert_eq!(settings.site.issuer(), "http://localhost:7117");
+    assert!(settings.registration_open);
+    assert_eq!(settings.lifetimes, Lifetimes::default());
+}
+
+#[test]
+fn a_url_makes_it_production_and_closes_registration() {
+    let text = "[server]\nurl = \"https://id.example.com/\"\ntrusted_proxies = [\"127.0.0.1/32\"]";
+    let settings = toml::from_str::<Config>(text).unwrap().settings(7117).unwrap();
+    assert_eq!(settings.site.issuer(), "https://id.example.com");
+    assert!(!settings.registration_open);
+}
+
+#[test]
+fn a_url_that_browsers_would_spell_otherwise_is_refused() {
+    for url in [
+        "http://id.example.com",
+        "https://",
+        "https://ID.example.com",
+        "https://id.example.com/path",
+        "https://id.example.com:443",
+        "https://user@id.example.com",
+        "id.example.com",
+    ] {
+        let text = format!("[server]\nurl = \"{url}\"\ntrusted_proxies = [\"127.0.0.1/32\"]");
+        assert!(refused(&text).contains("https origin"), "{url}");
+    }
+    assert!(refused("[server]\nurl = \"https://id.example.com\"").contains("no proxy is trusted"));
+}
+
+#[test]
+fn limits_out_of_range_are_refused() {
+    for text in [
+        "[session]\nidle = \"59s\"",
+        "[session]\nremembered_absolute = \"401d\"",
+        "[password]\nlength_min = 7",
+        "[hash]\nmemory_kib = 8",
+        "[token]\nalgorithm = \"none\"",
+    ] {
+        assert!(!refused(text).is_empty(), "{text}");
+    }
+}

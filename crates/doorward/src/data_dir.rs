@@ -1,0 +1,210 @@
+//! The data folder: the database, the master key, the setup link. Nobody else may read it.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Seek, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use doorward_server::ambient::Entropy;
+use doorward_wire::FreshSecret;
+use doorward_wire::seal::MasterKey;
+use rustix::fs::{FlockOperation, flock};
+use zeroize::Zeroizing;
+
+/// The database's name in a data folder.
+pub const DATABASE: &str = "doorward.db";
+
+const MASTER_KEY: &str = "master.key";
+
+/// A data folder, and a database in it or elsewhere.
+#[derive(Debug)]
+pub struct DataDir {
+    path: PathBuf,
+    database: PathBuf,
+}
+
+/// Proof that this process alone serves from a database, while it lives.
+#[derive(Debug)]
+pub struct Lock {
+    file: File,
+    was_used: bool,
+}
+
+/// Another process serves from the same database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "another doorward is serving from this data\nTry: stop it first, or name another folder with --data"
+)]
+pub struct InUse;
+
+impl DataDir {
+    /// Opens the folder, and makes it if it is not there (mode 0700). The database may be elsewhere.
+    pub fn open(path: &Path, database: Option<PathBuf>) -> anyhow::Result<Self> {
+        let shown = path.display();
+        match DirBuilder::new().mode(0o700).recursive(true).create(path) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => bail!(
+                "the data folder {shown} may not be made\nTry: make it yourself and give it to this \
+                 user (chown), or name another with --data"
+            ),
+            Err(error) => return Err(error).context(format!("making the data folder {shown}")),
+        }
+        let found = fs::metadata(path).with_context(|| format!("reading {shown}"))?;
+        if found.uid() != rustix::process::geteuid().as_raw() {
+            bail!(
+                "the data folder {shown} belongs to another user, who could change what is in it\n\
+                 Try: run as that user, or give the folder to this one (chown)"
+            );
+        }
+        if found.mode() & 0o077 != 0 {
+            if !is_ours(path)? {
+                bail!(
+                    "{shown} may be read by others and holds other things than Doorward's\nTry: name a \
+                     folder of its own with --data"
+                );
+            }
+            let private = fs::Permissions::from_mode(0o700);
+            fs::set_permissions(path, private)
+                .with_context(|| format!("{shown} may be read by others, and cannot be closed"))?;
+        }
+        let database = database.unwrap_or_else(|| path.join(DATABASE));
+        Ok(Self { path: path.to_owned(), database })
+    }
+
+    /// Takes the database for this process alone. Two servers on one are refused: each would keep
+    /// its own keys in memory.
+    pub fn lock(&self) -> anyhow::Result<Lock> {
+        let file = private_file(&self.lock_path())?;
+        flock(&file, FlockOperation::NonBlockingLockExclusive).map_err(|_| InUse)?;
+        let was_used = file.metadata().is_ok_and(|found| found.len() > 0);
+        let holds = fs::metadata(&self.database).is_ok_and(|found| found.len() > 0);
+        if was_used && !holds {
+            bail!(
+                "{} was here and is gone or empty\nTry: restore it from your backup; or, to start anew, \
+                 remove {} too",
+                self.database.display(),
+                self.lock_path().display()
+            );
+        }
+        Ok(Lock { file, was_used })
+    }
+
+    /// Where the server that was started last said that it is reached.
+    #[must_use]
+    pub fn issuer(&self) -> Option<String> {
+        let text = fs::read_to_string(self.lock_path()).ok()?;
+        Some(text.trim_end().to_owned()).filter(|issuer| !issuer.is_empty())
+    }
+
+    fn lock_path(&self) -> PathBuf {
+        self.database.with_extension("lock")
+    }
+
+    /// The folder.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The database.
+    #[must_use]
+    pub fn database(&self) -> &Path {
+        &self.database
+    }
+
+    /// Where the setup link is written.
+    #[must_use]
+    pub fn setup_link(&self) -> PathBuf {
+        self.path.join("setup-link")
+    }
+
+    /// The master key of this folder, drawn at the first start.
+    pub fn master_key(&self, entropy: &dyn Entropy) -> anyhow::Result<MasterKey> {
+        let path = self.path.join(MASTER_KEY);
+        let text = match fs::read_to_string(&path) {
+            Ok(text) => Zeroizing::new(text),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                if self.database().exists() {
+                    bail!(
+                        "{} is missing, and the signing keys in the database are sealed with it\n\
+                         Try: restore it from your backup",
+                        path.display()
+                    );
+                }
+                let mut bytes = [0; 32];
+                entropy.fill(&mut bytes);
+                let text = FreshSecret::from_random(bytes).expose();
+                write_private(&path, &text)?;
+                text
+            }
+            Err(error) => return Err(error).context(format!("reading {}", path.display())),
+        };
+        MasterKey::parse(text.trim_end()).with_context(|| format!("reading {}", path.display()))
+    }
+
+    /// Writes the setup link (mode 0600).
+    pub fn write_setup_link(&self, link: &str) -> anyhow::Result<()> {
+        write_private(&self.setup_link(), &format!("{link}\n"))
+    }
+
+    /// Removes a setup link that is of no use any more.
+    pub fn remove_setup_link(&self) -> anyhow::Result<()> {
+        match fs::remove_file(self.setup_link()) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(error).context("removing the spent setup link")
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Whether a folder is empty, or a data folder already.
+fn is_ours(path: &Path) -> anyhow::Result<bool> {
+    let mut inside = fs::read_dir(path).with_context(|| format!("reading {}", path.display()))?;
+    Ok(path.join(MASTER_KEY).exists() || inside.next().is_none())
+}
+
+impl Lock {
+    /// Whether a server has served from the database before.
+    #[must_use]
+    pub fn was_used(&self) -> bool {
+        self.was_used
+    }
+
+    /// Writes down that the database is in use, and where the server is reached.
+    pub fn mark_used(&mut self, issuer: &str) -> anyhow::Result<()> {
+        let mut write = || -> io::Result<()> {
+            self.file.set_len(0)?;
+            self.file.rewind()?;
+            writeln!(self.file, "{issuer}")?;
+            self.file.sync_all()
+        };
+        write().context("writing the lock file")
+    }
+}
+
+fn private_file(path: &Path) -> anyhow::Result<File> {
+    let mut options = OpenOptions::new();
+    options.create(true).truncate(false).write(true).mode(0o600);
+    options.open(path).with_context(|| format!("opening {}", path.display()))
+}
+
+/// Writes a file that nobody else may read, whole or not at all.
+fn write_private(path: &Path, text: &str) -> anyhow::Result<()> {
+    let draft = path.with_extension("new");
+    let write = || -> io::Result<()> {
+        let mut file = OpenOptions::new();
+        file.create(true).truncate(true).write(true).mode(0o600);
+        let mut file = file.open(&draft)?;
+        file.set_permissions(fs::Permissions::from_mode(0o600))?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        fs::rename(&draft, path)?;
+        if let Some(folder) = path.parent() {
+            File::open(folder)?.sync_all()?;
+        }
+        Ok(())
+    };
+    write().with_context(|| format!("writing {}", path.display()))
+}

@@ -1,0 +1,194 @@
+//! Serving: from a configuration to requests that are answered, and back to rest.
+
+use std::io::IsTerminal;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Context;
+use doorward_server::app::App;
+use doorward_server::flow::{issue, setup};
+use doorward_server::listen;
+use doorward_server::settings::Site;
+use doorward_store::act::{StoreFailed, Swept};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::clock::Stopwatch;
+use crate::config::{self, Config};
+use crate::data_dir::DataDir;
+use crate::open;
+use crate::terminal::say;
+
+/// How often sessions that have ended of themselves are swept out, and how many at once.
+const SWEEP_EVERY: Duration = Duration::from_mins(1);
+const SWEEP_SLICE: usize = 200;
+/// How long events are kept: 90 days.
+const EVENTS_KEPT: Duration = Duration::from_hours(90 * 24);
+
+/// Serves until the process is asked to stop.
+pub async fn serve(config: Config, open_browser: bool, started: Stopwatch) -> anyhow::Result<()> {
+    let listener = listen(&config).await?;
+    let bound = listener.local_addr().context("reading the port")?;
+    let settings = config.settings(bound.port())?;
+    let folder = DataDir::open(config.data(), config.database()?)?;
+    let mut lock = folder.lock()?;
+    let threads = config.hash.threads.unwrap_or_else(cores);
+    let app = open::app(settings, threads, &folder, open::ambient()).await?;
+    // Now, so that keys are published before their first use and no login waits for an RSA key.
+    issue::make_keys(&app).await.context("making the signing keys")?;
+    let link = setup_link(&app, &folder).await?;
+    let is_new = !lock.was_used();
+    lock.mark_used(app.settings.site.issuer())?;
+
+    let stop = stop_signal()?;
+    let sweeper = tokio::spawn(sweep(app.clone(), folder.setup_link()));
+    announce(
+        &app,
+        &Announcement { bound, folder: folder.path(), is_new, link: link.as_deref() },
+        started,
+    );
+    if link.is_some() && open_browser {
+        show_in_browser(app.settings.site.issuer());
+    }
+    listen::serve(app, listener, stop).await;
+    sweeper.abort();
+    tracing::info!("stopped");
+    Ok(())
+}
+
+async fn listen(config: &Config) -> anyhow::Result<TcpListener> {
+    let address = config.listen()?;
+    TcpListener::bind(address).await.with_context(|| {
+        format!("listening on {address} (is it in use? Try: --listen 127.0.0.1:0)")
+    })
+}
+
+/// Draws a link for the first administrator, while there is none.
+async fn setup_link(app: &App, folder: &DataDir) -> anyhow::Result<Option<String>> {
+    if app.store.has_administrator().await? {
+        folder.remove_setup_link()?;
+        return Ok(None);
+    }
+    let secret = setup::draw_link(&*app.store, &app.ambient).await?;
+    let link = link(app.settings.site.issuer(), &secret);
+    folder.write_setup_link(&link)?;
+    Ok(Some(link))
+}
+
+/// The address of the setup page, with the secret where no server ever sees it.
+#[must_use]
+pub fn link(issuer: &str, secret: &doorward_wire::FreshSecret) -> String {
+    format!("{issuer}/setup#{}{}", setup::PREFIX, secret.expose().as_str())
+}
+
+struct Announcement<'a> {
+    bound: SocketAddr,
+    folder: &'a Path,
+    is_new: bool,
+    link: Option<&'a str>,
+}
+
+/// Says that requests are answered: to people in words, to programs as one line of JSON.
+fn announce(app: &App, what: &Announcement<'_>, started: Stopwatch) {
+    let took_ms = started.elapsed().as_millis();
+    let url = app.settings.site.issuer();
+    if !std::io::stdout().is_terminal() {
+        let line = serde_json::json!({
+            "event": "server.ready",
+            "url": url,
+            "listen": what.bound.to_string(),
+            "took_ms": u64::try_from(took_ms).unwrap_or(u64::MAX),
+        });
+        return say(line);
+    }
+    let mode = match &app.settings.site {
+        Site::Development { .. } => "development mode (this machine only, no TLS)",
+        Site::Production { .. } => "production",
+    };
+    say(format!("doorward {} — {mode}", env!("CARGO_PKG_VERSION")));
+    say(format!("  sign in   {url}/"));
+    let note = if what.is_new { " (new: database, master key)" } else { "" };
+    say(format!("  data      {}{note}", what.folder.display()));
+    if let Some(link) = what.link {
+        say("\n  Create the first administrator — the link works once, for 30 minutes:");
+        say(format!("  {link}        (again: doorward admin link)"));
+    }
+    say(format!("\nready in {took_ms} ms · Ctrl-C to stop"));
+}
+
+/// Opens the setup page. The secret stays in the terminal: anybody on the machine can read the
+/// arguments of a command.
+fn show_in_browser(issuer: &str) {
+    if std::io::stdout().is_terminal() && config::has_desktop() {
+        // The link is printed too; a machine without a browser loses nothing.
+        let _ = std::process::Command::new("xdg-open").arg(format!("{issuer}/setup")).spawn();
+    }
+}
+
+fn stop_signal() -> anyhow::Result<impl Future<Output = ()>> {
+    let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
+    let mut hangup = signal(SignalKind::hangup()).context("listening for SIGHUP")?;
+    Ok(async move {
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => return,
+                _ = interrupt.recv() => return,
+                _ = hangup.recv() => {
+                    tracing::warn!("the configuration is read at start only: restart to change it");
+                }
+            }
+        }
+    })
+}
+
+/// Forgets what no check could pass any more, in slices that stall nobody.
+async fn sweep(app: App, setup_link: PathBuf) {
+    let mut tick = tokio::time::interval(SWEEP_EVERY);
+    loop {
+        tick.tick().await;
+        let now = app.ambient.now();
+        if let Ok(true) = app.store.has_administrator().await {
+            // Spent by now; the next start would remove it too.
+            let _ = std::fs::remove_file(&setup_link);
+        }
+        let (store, slice) = (&app.store, SWEEP_SLICE);
+        let lifetimes = &app.settings.lifetimes;
+        in_slices("ended sessions", || store.sweep(lifetimes, now, slice)).await;
+        in_slices("expired revocations", || async move {
+            store.sweep_revocations(now, slice).await.map(oldest_first)
+        })
+        .await;
+        in_slices("old events", || async move {
+            store.sweep_events(now.before(EVENTS_KEPT), slice).await.map(oldest_first)
+        })
+        .await;
+    }
+}
+
+/// What a sweep came to that finds what is past first: a slice that is not full was the last.
+fn oldest_first(forgotten: u64) -> Swept {
+    Swept { forgotten, is_done: forgotten < SWEEP_SLICE as u64 }
+}
+
+/// Sweeps until there is nothing left, and lets everything else go between two slices.
+async fn in_slices<'a, F>(what: &str, slice: impl Fn() -> F)
+where
+    F: Future<Output = Result<Swept, StoreFailed>> + 'a,
+{
+    loop {
+        match slice().await {
+            Ok(swept) if !swept.is_done => tokio::task::yield_now().await,
+            Ok(_) => return,
+            Err(failure) => {
+                tracing::error!(%failure, what, "not swept: it will be tried again");
+                return;
+            }
+        }
+    }
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
