@@ -1,0 +1,13 @@
+//! The pages in a real browser: Debian's Chromium, driven over `WebDriver`.
+//!
+//! A person's whole story, with JavaScript and without; what the browser itself keeps from a page
+//! (the cookie, foreign scripts, foreign forms); and screenshots in `tests/artefacts/`, to be
+//! looked at.
+
+mod driver;
+mod foreign;
+mod person;
+mod screenshots;
+mod without_javascript;
+
+use driver::Chromium;

@@ -1,0 +1,15 @@
+//! Journeys: whole stories over HTTP, from the first request to the last refusal.
+
+mod anonymous;
+mod command_line;
+mod cookie;
+mod durability;
+mod ending;
+mod first_start;
+mod keys;
+mod limits;
+mod password;
+mod refresh;
+mod review;
+mod store_failure;
+mod token;
