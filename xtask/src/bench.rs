@@ -1,0 +1,217 @@
+//! `cargo xtask bench`: what Doorward costs, as ratios inside one run.
+//!
+//! Absolute figures of a shared machine mean little. So each measurement is taken several times, by
+//! turns with the same load on a bare server (see `bench/`), and medians are compared: what slows
+//! one slows the other. The server has core 0 for itself, the load has core 1. Everything stays on
+//! this machine, ends after a fixed time, and every process is ended by its own id.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
+
+use crate::packages;
+use crate::step::{self, Failure, Outcome};
+
+mod client;
+mod load;
+mod people;
+mod report;
+mod server;
+
+use load::{Load, Pair, Requests};
+use people::Carrier;
+use report::Report;
+use server::{Pinned, Server};
+
+/// How much is measured.
+pub(crate) struct Effort {
+    seconds: u32,
+    rounds: usize,
+    session_count: usize,
+}
+
+/// What the README's figures come from.
+pub(crate) const FULL: Effort = Effort { seconds: 10, rounds: 3, session_count: 1000 };
+
+/// Enough to see whether something broke, in a minute or two.
+pub(crate) const QUICK: Effort = Effort { seconds: 2, rounds: 3, session_count: 200 };
+
+const START_COUNT: usize = 5;
+const ACCOUNT_COUNT: usize = 50;
+const TOKEN_COUNT: usize = 64;
+
+/// Builds, measures, and writes `bench/results/latest.md`.
+pub(crate) fn run(effort: &Effort) -> Outcome {
+    packages::ensure(&packages::LOAD)?;
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    if cores < 2 {
+        return Err(Failure::new("the server and the load need a core each, and here is only one"));
+    }
+    let build = "cargo build --release -p doorward -p bench";
+    step::run(&mut step::command(&build.split(' ').collect::<Vec<_>>()))?;
+    let folder = Folder::new()?;
+    let mut report = Report::new(effort)?;
+    measure_rest(&folder, &mut report)?;
+    measure_checks(effort, &folder, &mut report)?;
+    let opened = measure_logins(effort, &folder, &mut report)?;
+    measure_full_start(effort.session_count + TOKEN_COUNT + opened, &folder, &mut report)?;
+    let text = report.finish()?;
+    let results = step::root().join("bench/results");
+    fs::create_dir_all(&results)
+        .and_then(|()| fs::write(results.join("latest.md"), &text))
+        .map_err(Failure::while_doing("bench/results/latest.md"))?;
+    println!("{text}");
+    Ok(())
+}
+
+/// The server at rest: size, memory, and the way to its first answer on an empty store.
+fn measure_rest(folder: &Folder, report: &mut Report) -> Outcome {
+    eprintln!("at rest");
+    let size = fs::metadata(server::built("doorward"))
+        .map_err(Failure::while_doing("the built binary"))?
+        .len();
+    report.size(size);
+    let mut starts = Vec::new();
+    for turn in 0..START_COUNT {
+        let data = folder.path(&format!("empty-{turn}"));
+        starts.push(Server::doorward(&data, Pinned::No)?.ready_after);
+    }
+    report.start("to the first answer, empty store", median(starts));
+    let bare = Server::bare(Pinned::No)?;
+    let doorward = Server::doorward(&folder.path("rest"), Pinned::No)?;
+    thread::sleep(Duration::from_secs(1));
+    report.memory(bare.resident_kib()?, doorward.resident_kib()?);
+    Ok(())
+}
+
+/// W1 and W2: who is this?
+fn measure_checks(effort: &Effort, folder: &Folder, report: &mut Report) -> Outcome {
+    let data = folder.path("hot");
+    let requests = folder.path("requests");
+    // Sessions are opened by an unpinned server: passwords take all cores there are.
+    eprintln!("opening {} sessions", effort.session_count);
+    let cookies = {
+        let doorward = Server::doorward(&data, Pinned::No)?;
+        people::register(&doorward.address, ACCOUNT_COUNT)?;
+        people::sign_in(&doorward.address, Carrier::Cookie, ACCOUNT_COUNT, effort.session_count)?
+    };
+    for (pinned, id) in [(Pinned::Core0, "W1"), (Pinned::No, "W1, not pinned")] {
+        let bare = Server::bare(pinned)?;
+        let doorward = Server::doorward(&data, pinned)?;
+        let with_cookies = Requests::get("/api/v1/session", &cookies, &requests);
+        let pair = by_turns(effort, &bare, &doorward, &with_cookies, pinned)?;
+        report.check(id, "GET /api/v1/session, cookie", &pair);
+    }
+    let bare = Server::bare(Pinned::Core0)?;
+    let doorward = Server::doorward(&data, Pinned::Core0)?;
+    // Drawn only now: they live for five minutes.
+    let tokens = people::sign_in(&doorward.address, Carrier::Token, ACCOUNT_COUNT, TOKEN_COUNT)?;
+    let with_tokens = Requests::get("/api/v1/session", &tokens, &requests);
+    let pair = by_turns(effort, &bare, &doorward, &with_tokens, Pinned::Core0)?;
+    report.check("W2", "GET /api/v1/session, EdDSA token seen before", &pair);
+    Ok(())
+}
+
+/// W3: password logins, against what one thread can hash when it does nothing else. Returns how
+/// many sessions that opened.
+fn measure_logins(effort: &Effort, folder: &Folder, report: &mut Report) -> Outcome<usize> {
+    let doorward = Server::doorward(&folder.path("hot"), Pinned::Core0)?;
+    let mut opened = 0;
+    for carrier in [Carrier::Cookie, Carrier::Token] {
+        eprintln!("W3, {}", carrier.word());
+        let logins = Requests::logins(carrier, ACCOUNT_COUNT, &folder.path("requests"));
+        opened += load::run(&doorward, &logins, 1, Pinned::Core0)?.answer_count;
+        let mut rounds = Vec::new();
+        for _ in 0..effort.rounds {
+            let raw = hash_rate(effort.seconds)?;
+            let load = load::run(&doorward, &logins, effort.seconds, Pinned::Core0)?;
+            opened += load.answer_count;
+            rounds.push((raw, load));
+        }
+        report.logins(carrier, &Pair::median(&rounds));
+    }
+    Ok(opened)
+}
+
+/// The way to the first answer with everything in the store that was put there before.
+fn measure_full_start(session_count: usize, folder: &Folder, report: &mut Report) -> Outcome {
+    let mut starts = Vec::new();
+    for _ in 0..START_COUNT {
+        starts.push(Server::doorward(&folder.path("hot"), Pinned::No)?.ready_after);
+    }
+    report.start(&format!("to the first answer, {session_count} sessions stored"), median(starts));
+    Ok(())
+}
+
+/// The same load on both, by turns.
+fn by_turns(
+    effort: &Effort,
+    bare: &Server,
+    doorward: &Server,
+    requests: &Requests,
+    pinned: Pinned,
+) -> Outcome<Pair> {
+    load::run(bare, requests, 1, pinned)?;
+    load::run(doorward, requests, 1, pinned)?;
+    let mut rounds = Vec::new();
+    for _ in 0..effort.rounds {
+        let of_bare = load::run(bare, requests, effort.seconds, pinned)?;
+        rounds.push((of_bare, load::run(doorward, requests, effort.seconds, pinned)?));
+    }
+    Ok(Pair::median(&rounds))
+}
+
+/// Argon2 alone, on one thread: as a load whose every answer is a hash.
+fn hash_rate(seconds: u32) -> Outcome<Load> {
+    let program = server::built("hash-rate");
+    let words = ["taskset", "-c", "0", &program.to_string_lossy(), &seconds.to_string()];
+    let said = step::read(&mut step::command(&words))?;
+    let figures = said.trim().split_once(' ').and_then(|(rate, micros)| {
+        Some((rate.parse().ok()?, Duration::from_micros(micros.parse().ok()?)))
+    });
+    let (rate, processor) =
+        figures.ok_or_else(|| Failure::new(format!("hash-rate printed {said:?}")))?;
+    Ok(Load { answer_count: 0, rate, p99: Duration::ZERO, processor })
+}
+
+/// The middle one, and the upper of two.
+fn median<T: PartialOrd + Copy>(mut values: Vec<T>) -> T {
+    values.sort_by(|a, b| a.partial_cmp(b).expect("a measurement is a number"));
+    values[values.len() / 2]
+}
+
+/// A folder for this run alone, on the disk that the project is on: a store in memory would make
+/// every commit look free. It goes when the run ends.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Outcome<Self> {
+        let path = step::root().join(format!("target/bench-{}", std::process::id()));
+        fs::create_dir_all(&path).map_err(Failure::while_doing("a folder under target/"))?;
+        Ok(Self(path))
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        Path::new(&self.0).join(name)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        if let Err(error) = fs::remove_dir_all(&self.0) {
+            eprintln!("warning: {} is left behind: {error}", self.0.display());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_odd_measurement_does_not_move_the_median() {
+        assert_eq!(median(vec![9000, 10, 11]), 11);
+        assert_eq!(median(vec![2, 1]), 2);
+    }
+}
