@@ -1,0 +1,254 @@
+//! Which refusal and which failure becomes which problem: exhaustively, so that a new one does not
+//! compile until it has an answer.
+
+use doorward_core::csrf::CsrfRefusal;
+use doorward_store::act::{DataError, StoreFailed};
+use doorward_wire::json::{JsonError, JsonErrorKind};
+use http::{StatusCode, header};
+
+use super::{CHALLENGE, EMAIL_FAULT, Problem};
+use crate::flow::account::{Faults, RegisterError};
+use crate::flow::identify::{IdentifyError, Refused};
+use crate::flow::issue::IssueError;
+use crate::flow::login::LoginError;
+use crate::flow::logout::EndError;
+use crate::flow::password::ProveError;
+use crate::flow::refresh::RefreshError;
+use crate::hashing::Busy;
+use crate::keyring::KeyError;
+
+impl From<StoreFailed> for Problem {
+    fn from(failure: StoreFailed) -> Self {
+        tracing::error!(%failure, "the store failed");
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "store-unavailable",
+            "Nothing was changed: our store does not answer. Try again in a moment.",
+        )
+        .with_retry()
+    }
+}
+
+impl From<Busy> for Problem {
+    fn from(_: Busy) -> Self {
+        Self::busy()
+    }
+}
+
+impl From<JsonError> for Problem {
+    fn from(error: JsonError) -> Self {
+        let (status, code) = match &error.kind {
+            JsonErrorKind::Malformed => (StatusCode::BAD_REQUEST, "malformed-json"),
+            JsonErrorKind::DuplicateMember => (StatusCode::BAD_REQUEST, "duplicate-member"),
+            JsonErrorKind::TooDeep => (StatusCode::BAD_REQUEST, "too-deep"),
+            JsonErrorKind::UnknownMember(_) => (StatusCode::UNPROCESSABLE_ENTITY, "unknown-member"),
+            JsonErrorKind::MissingMember(_) => (StatusCode::UNPROCESSABLE_ENTITY, "missing-member"),
+            JsonErrorKind::WrongShape => (StatusCode::UNPROCESSABLE_ENTITY, "wrong-type"),
+        };
+        Self::new(status, code, error.message.clone()).with_fault(
+            error.pointer,
+            code,
+            error.message,
+        )
+    }
+}
+
+impl From<CsrfRefusal> for Problem {
+    fn from(refusal: CsrfRefusal) -> Self {
+        let detail = match refusal {
+            CsrfRefusal::FetchSite | CsrfRefusal::Origin => "This request came from another site.",
+            CsrfRefusal::Unknown => {
+                "A request that carries the session cookie must say where it comes from: send \
+                 Origin or Sec-Fetch-Site."
+            }
+        };
+        Self::new(StatusCode::FORBIDDEN, "csrf-rejected", detail)
+    }
+}
+
+impl From<IdentifyError> for Problem {
+    fn from(error: IdentifyError) -> Self {
+        match error {
+            IdentifyError::Nothing => Self::unauthenticated(),
+            IdentifyError::Refused(refused) => {
+                tracing::info!(%refused, "a credential was refused");
+                match refused {
+                    Refused::Cookie(_) | Refused::Retired(_) => Self::unauthenticated(),
+                    Refused::Token(_)
+                    | Refused::TokenSession(_)
+                    | Refused::TokenOlder
+                    | Refused::Unusable => Self::invalid_token(),
+                }
+            }
+            IdentifyError::Store(failure) => failure.into(),
+        }
+    }
+}
+
+impl From<IssueError> for Problem {
+    fn from(error: IssueError) -> Self {
+        match error {
+            IssueError::NotOffered => Self::invalid(
+                "/audience",
+                "unknown-audience",
+                "Tokens are not issued for this audience.",
+            ),
+            IssueError::Key(KeyError::Store(failure)) => failure.into(),
+            IssueError::Key(error) => {
+                tracing::error!(%error, "there is no signing key");
+                Self::internal()
+            }
+            IssueError::Sign => {
+                tracing::error!("a token could not be signed");
+                Self::internal()
+            }
+        }
+    }
+}
+
+impl From<LoginError> for Problem {
+    fn from(error: LoginError) -> Self {
+        match error {
+            LoginError::Wrong => Self::new(
+                StatusCode::UNAUTHORIZED,
+                "wrong-credentials",
+                "That username and password don't match.",
+            )
+            .with_header(header::WWW_AUTHENTICATE, CHALLENGE),
+            LoginError::UnknownAudience => IssueError::NotOffered.into(),
+            LoginError::MalformedScope => Self::invalid(
+                "/scope",
+                "malformed-scope",
+                "A scope is a list of names separated by single spaces (RFC 6749, section 3.3).",
+            ),
+            LoginError::Busy(busy) => busy.into(),
+            LoginError::Hash => {
+                tracing::error!("a password could not be checked");
+                Self::internal()
+            }
+            LoginError::Store(failure) => failure.into(),
+            LoginError::Issue(error) => error.into(),
+        }
+    }
+}
+
+impl From<RefreshError> for Problem {
+    fn from(error: RefreshError) -> Self {
+        match error {
+            RefreshError::Unknown | RefreshError::Refused(_) | RefreshError::Reused(_) => {
+                tracing::info!(%error, "a refresh token was refused");
+                Self::new(
+                    StatusCode::UNAUTHORIZED,
+                    "invalid-refresh-token",
+                    "The refresh token is not valid, or not any more. Sign in again.",
+                )
+                .with_header(header::WWW_AUTHENTICATE, CHALLENGE)
+            }
+            RefreshError::Store(failure) => failure.into(),
+            RefreshError::Issue(error) => error.into(),
+        }
+    }
+}
+
+impl From<EndError> for Problem {
+    fn from(error: EndError) -> Self {
+        match error {
+            EndError::NotYours => Self::not_found(),
+            EndError::Store(failure) => failure.into(),
+        }
+    }
+}
+
+impl From<ProveError> for Problem {
+    fn from(error: ProveError) -> Self {
+        match error {
+            ProveError::Wrong => Self::new(
+                StatusCode::UNAUTHORIZED,
+                "wrong-credentials",
+                "That is not your current password.",
+            )
+            .with_header(header::WWW_AUTHENTICATE, CHALLENGE),
+            ProveError::Unacceptable(refusal) => {
+                Self::invalid("/new", refusal.code(), refusal.to_string())
+            }
+            ProveError::Gone => Self::unauthenticated(),
+            ProveError::Busy(busy) => busy.into(),
+            ProveError::Hash => {
+                tracing::error!("a password could not be hashed");
+                Self::internal()
+            }
+            ProveError::Store(failure) => failure.into(),
+            ProveError::Issue(error) => error.into(),
+        }
+    }
+}
+
+impl From<RegisterError> for Problem {
+    fn from(error: RegisterError) -> Self {
+        match error {
+            RegisterError::Closed => Self::new(
+                StatusCode::FORBIDDEN,
+                "registration-closed",
+                "Accounts are made by an administrator here.",
+            ),
+            RegisterError::LinkSpent => Self::new(
+                StatusCode::FORBIDDEN,
+                "setup-link-spent",
+                "This setup link was used or is too old.",
+            ),
+            RegisterError::Invalid(faults) => faults.into(),
+            RegisterError::Taken => Self::new(
+                StatusCode::CONFLICT,
+                "username-taken",
+                "That username, one that looks like it, or that address is taken.",
+            ),
+            RegisterError::Busy(busy) => busy.into(),
+            RegisterError::Hash => {
+                tracing::error!("a password could not be hashed");
+                Self::internal()
+            }
+            RegisterError::Store(failure) => failure.into(),
+        }
+    }
+}
+
+impl From<Faults> for Problem {
+    fn from(faults: Faults) -> Self {
+        let mut all = Vec::new();
+        if let Some(refusal) = faults.username {
+            all.push(("/username", refusal.code(), refusal.message().to_owned()));
+        }
+        if faults.email {
+            all.push(("/email", "invalid-email", EMAIL_FAULT.to_owned()));
+        }
+        if let Some(refusal) = faults.password {
+            all.push(("/password", refusal.code(), refusal.to_string()));
+        }
+        let (code, detail) = all
+            .first()
+            .map_or(("invalid", String::new()), |(_, code, message)| (*code, message.clone()));
+        let problem = Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, detail);
+        all.into_iter().fold(problem, |problem, (pointer, code, message)| {
+            problem.with_fault(pointer, code, message)
+        })
+    }
+}
+
+impl From<DataError> for Problem {
+    fn from(error: DataError) -> Self {
+        match error {
+            DataError::Gone => Self::unauthenticated(),
+            DataError::Conflict(current) => Self::new(
+                StatusCode::CONFLICT,
+                "version-conflict",
+                format!("The key has version {current} by now; 0 means that it is not there."),
+            ),
+            DataError::TooLarge => Self::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "session-data-too-large",
+                "A session's data may have 64 KiB and 128 keys at the most. Nothing was stored.",
+            ),
+            DataError::Failed(failure) => failure.into(),
+        }
+    }
+}
