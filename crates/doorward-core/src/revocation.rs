@@ -4,12 +4,10 @@
 //! as the act it reports, its number follows the one before without a gap, and it is kept as long
 //! as the longest token it can affect.
 
+use doorward_wire::token::LEEWAY;
 use doorward_wire::{AccountId, SessionId, TokenId, UnixTime};
 
 use crate::grant::ACCESS_TOKEN_LIFE;
-
-/// How far the clocks of a server and a verifier may be apart.
-pub const LEEWAY: std::time::Duration = std::time::Duration::from_secs(30);
 
 /// What counts no longer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
