@@ -1,5 +1,6 @@
 //! What a hostile reader found, each with the story that showed it.
 
+use std::sync::mpsc;
 use std::time::Duration;
 
 use base64ct::{Base64UrlUnpadded, Encoding};
@@ -8,7 +9,7 @@ use doorward_server::settings::Audience;
 use doorward_wire::jose::Algorithm;
 use serde_json::json;
 
-use crate::harness::{OTHER_PASSWORD, PASSWORD, Process, Server};
+use crate::harness::{OTHER_PASSWORD, PASSWORD, Process, Server, eventually};
 
 /// A client that shows its access token and an old refresh token means to be signed out.
 #[tokio::test]
@@ -73,15 +74,26 @@ async fn of_parallel_proofs_by_token_one_counts_and_the_others_are_told() {
     let proof = json!({ "password": PASSWORD });
     let path = "/api/v1/session/reauthenticate";
     let prove = || server.client().post_json(path, &proof).bearer(&tokens.access);
-    let replies = tokio::join!(prove(), prove(), prove(), prove());
-    let mut good = Vec::new();
-    for reply in [replies.0, replies.1, replies.2, replies.3] {
-        if reply.status == 200 {
-            good.push(reply.json()["refresh_token"].as_str().unwrap().to_owned());
-        }
+
+    // Both hash threads are kept busy until all four have been let in and wait for their check.
+    let (open, gates) = (0..2).map(|_| mpsc::channel::<()>()).unzip::<_, _, Vec<_>, Vec<_>>();
+    for gate in gates {
+        let app = server.app.clone();
+        tokio::spawn(async move { app.hashing.run(move |_| gate.recv().is_err()).await });
     }
+    let released = async {
+        eventually("four proofs in the queue", async || {
+            (server.app.hashing.waiting() == 6).then_some(())
+        })
+        .await;
+        drop(open);
+    };
+    let (a, b, c, d, ()) = tokio::join!(prove(), prove(), prove(), prove(), released);
+    let (good, told): (Vec<_>, Vec<_>) = [a, b, c, d].into_iter().partition(|r| r.status == 200);
     assert_eq!(good.len(), 1);
-    server.refresh(&good[0]).await.must_be(200);
+    assert!(told.iter().all(|reply| reply.status == 401));
+    let refresh = good[0].json()["refresh_token"].as_str().unwrap().to_owned();
+    server.refresh(&refresh).await.must_be(200);
 }
 
 /// An administrator here is nobody special to another service, unless that was granted.
@@ -142,7 +154,7 @@ async fn the_reference_of_an_answer_is_in_the_log() {
     let process = Process::start(&[]).await;
     let request = process.client().get("/api/v1/session").bearer("x.y.z");
     request.header("x-request-id", b"findme-12345678").await.must_be(401);
-    crate::harness::eventually("the line of the log", async || {
+    eventually("the line of the log", async || {
         process.stderr().contains("findme-12345678").then_some(())
     })
     .await;
