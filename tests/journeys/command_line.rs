@@ -42,6 +42,17 @@ async fn a_second_server_on_the_same_folder_is_refused_and_the_first_goes_on() {
     process.client().get("/readyz").await.must_be(200);
 }
 
+#[tokio::test]
+async fn a_port_in_use_is_told_with_what_to_try_on_a_line_of_its_own() {
+    let process = Process::start(&[]).await;
+    let address = process.address.to_string();
+    let output = Data::fresh().run("serve", &["--listen", &address, "--no-open"]).await;
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(told.contains(&format!("listening on {address}: ")), "{told}");
+    assert!(told.ends_with("\nTry: --listen 127.0.0.1:0\n"), "{told}");
+}
+
 /// A request for an account that the server is reading, and whose body is still to come.
 async fn under_way(process: &Process, length: usize) -> TcpStream {
     let mut stream = TcpStream::connect(process.address).await.unwrap();

@@ -163,6 +163,23 @@ async fn admin_link_makes_a_new_link_beside_the_running_server_and_ends_the_old(
 }
 
 #[tokio::test]
+async fn a_restart_keeps_a_link_that_is_good_and_removes_one_that_is_spent() {
+    let process = Process::start(&[]).await;
+    let first = link_file(process.data());
+    set_up(&process.browser(), &first, "ada").await.must_be(303);
+    let output = process.data().run("admin link", &["--url", &process.url]).await;
+    assert!(output.status.success(), "{output:?}");
+    let good = link_file(process.data());
+
+    let process = process.kill().await.start(&[]).await;
+    assert_eq!(link_file(process.data()), good);
+    set_up(&process.browser(), &good, "bob").await.must_be(303);
+
+    let process = process.kill().await.start(&[]).await;
+    assert!(!process.data().path().join("setup-link").exists());
+}
+
+#[tokio::test]
 async fn admin_link_where_there_is_no_server_says_what_to_try() {
     let output = Data::fresh().run("admin link", &[]).await;
     assert_eq!(output.status.code(), Some(1));

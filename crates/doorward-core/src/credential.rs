@@ -30,6 +30,8 @@
 
 use doorward_wire::AccountId;
 
+use crate::session::Method;
+
 mod blocklist;
 mod hash;
 mod password;
@@ -59,10 +61,10 @@ impl Proven {
         self.account
     }
 
-    /// How it was proved: the value for `amr` (RFC 8176).
+    /// How it was proved.
     #[must_use]
-    pub fn amr(&self) -> &'static str {
-        "pwd"
+    pub fn method(&self) -> Method {
+        Method::Password
     }
 
     /// Whether the kept hash is not as we hash today, so that the password should be hashed again.

@@ -229,7 +229,7 @@ impl Session {
             owner: Some(Owner { account: owner.account(), epoch }),
             carrier: wish.carrier,
             remembered: wish.remembered,
-            amr: vec![Method::Password],
+            amr: vec![owner.method()],
             key: match wish.carrier {
                 Carrier::Cookie => Some(secret.digest()),
                 Carrier::Token => None,

@@ -31,18 +31,6 @@ const PAGE_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'sel
 /// What anything else may do in a browser: nothing.
 const DATA_POLICY: &str = "default-src 'none'; base-uri 'none'; frame-ancestors 'none'";
 
-/// Answers one request.
-pub async fn answer(
-    app: App,
-    router: Router,
-    peer: SocketAddr,
-    request: Request<Body>,
-) -> Response {
-    let (client, refused) = client(&app, peer.ip(), &request);
-    let span = tracing::info_span!("request", id = &*client.request_id);
-    handle(&app, router, (client, refused), request).instrument(span).await
-}
-
 async fn handle(
     app: &App,
     router: Router,
@@ -52,17 +40,19 @@ async fn handle(
     let path = request.uri().path().to_owned();
     let is_health = matches!(path.as_str(), "/livez" | "/readyz" | "/healthz");
     let ambiguous = matches!(request::carried(app, request.headers()), Carried::Ambiguous);
-    let admitted = admit(app, &request, &client);
-    let mut response = match (refused.filter(|_| !is_health), admitted) {
-        (Some(problem), _) | (None, Err(problem)) => problem.into_response(),
-        (None, Ok(())) => {
-            let mut request = request;
-            request.extensions_mut().insert(client.clone());
-            match tokio::time::timeout(REQUEST_TIME_MAX, router.oneshot(request)).await {
-                Ok(Ok(response)) => response,
-                Ok(Err(never)) => match never {},
-                Err(_) => Problem::timeout().into_response(),
-            }
+    let admitted = match refused.filter(|_| !is_health) {
+        Some(problem) => Err(problem),
+        None => admit(app, &request, &client),
+    };
+    let mut response = if let Err(problem) = admitted {
+        problem.into_response()
+    } else {
+        let mut request = request;
+        request.extensions_mut().insert(client.clone());
+        match tokio::time::timeout(REQUEST_TIME_MAX, router.oneshot(request)).await {
+            Ok(Ok(response)) => response,
+            Ok(Err(never)) => match never {},
+            Err(_) => Problem::timeout().into_response(),
         }
     };
     if ambiguous {
@@ -251,6 +241,9 @@ impl Edge {
 
     /// Answers one request from `peer`.
     pub async fn answer(&self, peer: SocketAddr, request: Request<Body>) -> Response {
-        answer(self.app.clone(), self.router.clone(), peer, request).await
+        let (client, refused) = client(&self.app, peer.ip(), &request);
+        let span = tracing::info_span!("request", id = &*client.request_id);
+        let router = self.router.clone();
+        handle(&self.app, router, (client, refused), request).instrument(span).await
     }
 }

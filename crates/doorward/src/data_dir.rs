@@ -18,7 +18,7 @@ pub const DATABASE: &str = "doorward.db";
 const MASTER_KEY: &str = "master.key";
 
 /// A data folder, and a database in it or elsewhere.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct DataDir {
     path: PathBuf,
     database: PathBuf,
@@ -114,8 +114,7 @@ impl DataDir {
     }
 
     /// Where the setup link is written.
-    #[must_use]
-    pub fn setup_link(&self) -> PathBuf {
+    fn setup_link(&self) -> PathBuf {
         self.path.join("setup-link")
     }
 
@@ -146,6 +145,15 @@ impl DataDir {
     /// Writes the setup link (mode 0600).
     pub fn write_setup_link(&self, link: &str) -> anyhow::Result<()> {
         write_private(&self.setup_link(), &format!("{link}\n"))
+    }
+
+    /// Reads the setup link that was written last.
+    pub fn read_setup_link(&self) -> anyhow::Result<Option<Zeroizing<String>>> {
+        match fs::read_to_string(self.setup_link()) {
+            Ok(link) => Ok(Some(Zeroizing::new(link))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error).context("reading the setup link"),
+        }
     }
 
     /// Removes a setup link that is of no use any more.

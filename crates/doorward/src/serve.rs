@@ -2,10 +2,10 @@
 
 use std::io::IsTerminal;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use doorward_server::app::App;
 use doorward_server::flow::{issue, setup};
 use doorward_server::listen;
@@ -42,7 +42,7 @@ pub async fn serve(config: Config, open_browser: bool, started: Stopwatch) -> an
     lock.mark_used(app.settings.site.issuer())?;
 
     let stop = stop_signal()?;
-    let sweeper = tokio::spawn(sweep(app.clone(), folder.setup_link()));
+    let sweeper = tokio::spawn(sweep(app.clone(), folder.clone()));
     announce(
         &app,
         &Announcement { bound, folder: folder.path(), is_new, link: link.as_deref() },
@@ -59,21 +59,31 @@ pub async fn serve(config: Config, open_browser: bool, started: Stopwatch) -> an
 
 async fn listen(config: &Config) -> anyhow::Result<TcpListener> {
     let address = config.listen()?;
-    TcpListener::bind(address).await.with_context(|| {
-        format!("listening on {address} (is it in use? Try: --listen 127.0.0.1:0)")
-    })
+    let bound = TcpListener::bind(address).await;
+    bound.map_err(|error| anyhow!("listening on {address}: {error}\nTry: --listen 127.0.0.1:0"))
 }
 
 /// Draws a link for the first administrator, while there is none.
 async fn setup_link(app: &App, folder: &DataDir) -> anyhow::Result<Option<String>> {
     if app.store.has_administrator().await? {
-        folder.remove_setup_link()?;
+        remove_spent_link(app, folder).await?;
         return Ok(None);
     }
     let secret = setup::draw_link(&*app.store, &app.ambient).await?;
     let link = link(app.settings.site.issuer(), &secret);
     folder.write_setup_link(&link)?;
     Ok(Some(link))
+}
+
+/// Removes the file of a setup link that opens nothing any more. One that `doorward admin link` has
+/// written meanwhile stays.
+async fn remove_spent_link(app: &App, folder: &DataDir) -> anyhow::Result<()> {
+    let Some(link) = folder.read_setup_link()? else { return Ok(()) };
+    let is_good = match setup::read(&link) {
+        Some(secret) => app.store.has_setup(secret.digest(), app.ambient.now()).await?,
+        None => false,
+    };
+    if is_good { Ok(()) } else { folder.remove_setup_link() }
 }
 
 /// The address of the setup page, with the secret where no server ever sees it.
@@ -144,14 +154,13 @@ fn stop_signal() -> anyhow::Result<impl Future<Output = ()>> {
 }
 
 /// Forgets what no check could pass any more, in slices that stall nobody.
-async fn sweep(app: App, setup_link: PathBuf) {
+async fn sweep(app: App, folder: DataDir) {
     let mut tick = tokio::time::interval(SWEEP_EVERY);
     loop {
         tick.tick().await;
         let now = app.ambient.now();
-        if let Ok(true) = app.store.has_administrator().await {
-            // Spent by now; the next start would remove it too.
-            let _ = std::fs::remove_file(&setup_link);
+        if let Err(error) = remove_spent_link(&app, &folder).await {
+            tracing::error!(%error, "a spent setup link was not removed");
         }
         let (store, slice) = (&app.store, SWEEP_SLICE);
         let lifetimes = &app.settings.lifetimes;

@@ -242,7 +242,10 @@ fn a_text_made_to_be_judged_for_long_is_judged_at_once() {
 fn the_right_password_proves_and_a_wrong_one_does_not() {
     let kept = set(PHRASE);
     let proven = verify(&mut hasher(), &password(PHRASE), Some((OWNER, &kept)), &nobody()).unwrap();
-    assert_eq!((proven.account(), proven.amr(), proven.wants_rehash()), (OWNER, "pwd", false));
+    assert_eq!(
+        (proven.account(), proven.method().name(), proven.wants_rehash()),
+        (OWNER, "pwd", false)
+    );
     for wrong in ["", "four", "Four words picked blindly", "four words picked blindly ", "\0"] {
         assert!(!opens(wrong, &kept), "{wrong:?}");
     }

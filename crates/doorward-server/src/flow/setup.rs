@@ -29,6 +29,13 @@ pub async fn draw_link(store: &dyn Store, ambient: &Ambient) -> Result<FreshSecr
     Ok(secret)
 }
 
+/// Reads a setup secret with its prefix, or the whole link.
+#[must_use]
+pub fn read(code: &str) -> Option<PresentedSecret> {
+    let text = code.trim().rsplit('#').next()?;
+    PresentedSecret::parse(text.strip_prefix(PREFIX)?).ok()
+}
+
 /// Spends the setup secret, makes an administrator and signs them in, in one act.
 ///
 /// `code` is the secret with its prefix, or the whole link. It is looked at before the password is,
@@ -39,9 +46,7 @@ pub async fn set_up(
     application: Application,
     entry: Entry,
 ) -> Result<Welcome, RegisterError> {
-    let text = code.trim().rsplit('#').next().unwrap_or_default();
-    let secret = text.strip_prefix(PREFIX).map(PresentedSecret::parse);
-    let Some(Ok(secret)) = secret else { return Err(RegisterError::LinkSpent) };
+    let secret = read(code).ok_or(RegisterError::LinkSpent)?;
     if !app.store.has_setup(secret.digest(), app.ambient.now()).await? {
         return Err(RegisterError::LinkSpent);
     }

@@ -3,8 +3,7 @@
 use axum::extract::State;
 use axum::response::Response;
 use doorward_core::credential::Password;
-use doorward_core::session::{Carrier, Device, Wish};
-use doorward_wire::SecretDigest;
+use doorward_core::session::{Carrier, Wish};
 use http::StatusCode;
 use serde::Deserialize;
 
@@ -54,10 +53,18 @@ pub async fn submit(
     let (username, remember) = (form.take("username"), form.ticked("remember"));
     let password = Password::from(form.take("password"));
     let return_to = stays_here(form.text("return_to"));
-    let typed = Typed { username: username.clone(), password, remember };
-    let error = match sign_in(&app, typed, (before, device), return_to.unwrap_or("/account")).await
-    {
-        Ok(response) => return Ok(response),
+    let attempt = Attempt {
+        username: username.clone(),
+        password,
+        wish: Wish { carrier: Carrier::Cookie, remembered: remember },
+        scope: String::new(),
+        audience: String::new(),
+        carry: Vec::new(),
+        before,
+        device,
+    };
+    let error = match login::login(&app, attempt).await {
+        Ok(welcome) => return Ok(enter(&app, &welcome, return_to.unwrap_or("/account"))),
         Err(error) => error,
     };
     let wrong = matches!(error, LoginError::Wrong);
@@ -68,34 +75,6 @@ pub async fn submit(
         false => return Err(problem),
     };
     Ok(draw(&app, problem.status, state, (&username, remember), return_to))
-}
-
-/// What somebody typed to sign in.
-struct Typed {
-    username: String,
-    password: Password,
-    remember: bool,
-}
-
-/// Signs somebody in with a cookie and shows them in.
-async fn sign_in(
-    app: &App,
-    typed: Typed,
-    (before, device): (Option<SecretDigest>, Device),
-    path: &str,
-) -> Result<Response, LoginError> {
-    let attempt = Attempt {
-        username: typed.username,
-        password: typed.password,
-        wish: Wish { carrier: Carrier::Cookie, remembered: typed.remember },
-        scope: String::new(),
-        audience: String::new(),
-        carry: Vec::new(),
-        before,
-        device,
-    };
-    let welcome = login::login(app, attempt).await?;
-    Ok(enter(app, &welcome, path))
 }
 
 /// Gives the browser its cookie and shows it in.
