@@ -1,7 +1,8 @@
 //! Fixation: a session whose secret somebody else knows.
 //!
-//! A secret is always drawn by us, anew at every rise of privilege, and the one before it dies in
-//! the same act.
+//! A secret is always drawn by us, anew at every rise of privilege. The one before it dies in the
+//! same act at a login and at a change of password. After a new proof it reads for ten seconds what it
+//! could read before, and changes nothing.
 
 use doorward_server::flow::setup;
 use serde_json::json;
@@ -160,7 +161,7 @@ async fn registering_over_a_live_session_ends_it_and_gets_a_new_secret() {
 
 /// Attack 2 (ASVS 5.0, 7.2.4; NIST SP 800-63B-4, section 5.1): every new proof, a new secret.
 #[tokio::test]
-async fn a_new_proof_gives_the_cookie_a_new_secret_and_the_old_one_dies() {
+async fn a_new_proof_gives_the_cookie_a_new_secret_and_the_old_one_changes_nothing() {
     let server = Server::start().await;
     let alice = server.member("alice").await;
     let browser = server.sign_in(&alice).await;
@@ -172,7 +173,8 @@ async fn a_new_proof_gives_the_cookie_a_new_secret_and_the_old_one_dies() {
     browser.post_json(path, &proof).await.clean().must_be(200);
     assert_ne!(browser.secret(), before.secret());
     assert_eq!(browser.sid().await, sid, "the same session");
-    assert!(!before.is_signed_in().await, "under its new secret only");
+    changes_nothing(&before).await;
+    assert!(browser.is_signed_in().await, "nobody is signed out by a late request");
 
     // A wrong proof changes nothing: the secret in use must not be lost to a typo or a guess.
     let before = browser.copy();
@@ -193,6 +195,40 @@ async fn a_new_proof_gives_the_cookie_a_new_secret_and_the_old_one_dies() {
     assert_ne!(browser.secret(), before.secret());
     assert!(browser.is_signed_in().await);
     assert!(!before.is_signed_in().await);
+}
+
+/// Whoever has only the secret from before the last proof reads, and does nothing.
+async fn changes_nothing(before: &Browser) {
+    let session = before.get("/api/v1/session").await.clean().must_be(200);
+    assert!(session.set_cookie().is_none(), "least of all does it get the new secret");
+    let written = before.put_json("/api/v1/session/data/basket", &json!(1)).await.clean();
+    written.must_be_problem(401, "unauthenticated");
+    for (path, body) in [
+        ("/api/v1/session/reauthenticate", json!({"password": PASSWORD})),
+        ("/api/v1/account/password", json!({"current": PASSWORD, "new": OTHER_PASSWORD})),
+        ("/api/v1/logout", json!({})),
+    ] {
+        let refused = before.post_json(path, &body).await.clean();
+        refused.must_be_problem(401, "unauthenticated");
+    }
+    before.delete("/api/v1/sessions").await.clean().must_be_problem(401, "unauthenticated");
+    before.post("/account/sessions/end-others").await.must_be(303);
+}
+
+/// Attack 2: at a login there is no window at all, nor for whoever shared the session before it.
+#[tokio::test]
+async fn the_secret_from_before_a_login_does_not_read_for_a_moment() {
+    let server = Server::start().await;
+    let (alice, bob) = (server.member("alice").await, server.member("bob").await);
+    let browser = server.browser();
+    browser.post_json("/api/v1/session", &json!({})).await.must_be(201);
+    // From nobody to Alice, from Alice to Alice, from Alice to Bob.
+    for member in [&alice, &alice, &bob] {
+        let before = browser.copy();
+        server.sign_in_with(&browser, member, json!({})).await.clean().must_be(200);
+        assert!(!before.is_signed_in().await);
+        assert!(browser.is_signed_in().await, "and its late request ends nothing");
+    }
 }
 
 /// Attack 2: the same for a session that tokens carry. Its secret is the refresh token.

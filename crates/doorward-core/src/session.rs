@@ -24,6 +24,8 @@
 //! - *A clock that ran far ahead*: what it opened is refused once the clock is right again, and does
 //!   not last for years.
 //! - *A store under load*: most requests write nothing; see [`LiveSession::touch`].
+//! - *An assurance that outlives its reason*: two factors shown this morning are not two factors now;
+//!   see [`Lifetimes::assurance_of`].
 //!
 //! # What is not here
 //!
@@ -37,6 +39,7 @@ pub use self::proof::{Assurance, Method};
 use crate::account::{Account, Epoch};
 use crate::credential::Proven;
 pub use crate::device::Device;
+use crate::retired::Retired;
 
 mod proof;
 #[cfg(test)]
@@ -61,21 +64,28 @@ pub struct Lifetimes {
     pub ordinary: Limits,
     /// Limits of a session whose owner asked to stay signed in.
     pub remembered: Limits,
+    /// How long two factors count as two. A remembered session goes on after that, at one.
+    pub aal2: Limits,
+    /// Limits of every session at the highest assurance, whatever its owner asked.
+    pub aal3: Limits,
     /// The least time between two writes of `seen_at`. A session may be called idle this much
     /// early, so keep it well under every idle limit.
     pub touch: Duration,
 }
 
 impl Default for Lifetimes {
-    /// NIST SP 800-63B-4: one hour and 24 hours; remembered, 14 days and 30 days.
+    /// NIST SP 800-63B-4, sections 2.1.3 to 2.3.3: one hour and 24 hours; remembered, 14 days and 30
+    /// days; two factors, one hour and 24 hours; at aal3, 15 minutes and 12 hours.
     fn default() -> Self {
-        let limits = |idle, absolute| Limits {
-            idle: Duration::from_hours(idle),
-            absolute: Duration::from_hours(absolute),
+        let limits = |idle_minutes, hours| Limits {
+            idle: Duration::from_mins(idle_minutes),
+            absolute: Duration::from_hours(hours),
         };
         Self {
-            ordinary: limits(1, 24),
-            remembered: limits(14 * 24, 30 * 24),
+            ordinary: limits(60, 24),
+            remembered: limits(14 * 24 * 60, 30 * 24),
+            aal2: limits(60, 24),
+            aal3: limits(15, 12),
             touch: Duration::from_mins(1),
         }
     }
@@ -89,9 +99,25 @@ impl Lifetimes {
         match session.acr {
             Assurance::Aal1 | Assurance::Aal2 => asked,
             Assurance::Aal3 => Limits {
-                idle: asked.idle.min(Duration::from_mins(15)),
-                absolute: asked.absolute.min(Duration::from_hours(12)),
+                idle: asked.idle.min(self.aal3.idle),
+                absolute: asked.absolute.min(self.aal3.absolute),
             },
+        }
+    }
+
+    /// How sure we still are of a session's owner.
+    ///
+    /// At aal2 a proof is asked for again after a day, or after an hour of silence (section 2.2.3).
+    /// An ordinary session is over by then. One that was to be remembered is not: it goes on at one
+    /// factor, and what needs two asks for the second again. So nobody is signed out for having
+    /// shown more than a password.
+    #[must_use]
+    pub fn assurance_of(&self, session: &Session, now: UnixTime) -> Assurance {
+        let lapsed = now.since(session.proved_at) >= self.aal2.absolute
+            || now.since(session.seen_at) >= self.aal2.idle;
+        match session.acr {
+            Assurance::Aal2 if lapsed => Assurance::Aal1,
+            as_proved => as_proved,
         }
     }
 }
@@ -159,11 +185,26 @@ pub struct Session {
 }
 
 /// A session that has just passed [`Session::check`], and the account it belongs to.
+///
+/// Its [`acr`](Session::acr) is what still counts now, which may be less than what was proved.
 #[derive(Debug)]
 pub struct LiveSession {
     session: Session,
     account: Option<Account>,
     limits: Limits,
+    has_lapsed: bool,
+}
+
+/// What a use of a session writes: see [`LiveSession::touch`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Touch {
+    /// When it was used. It only ever moves forward.
+    pub seen_at: UnixTime,
+    /// How sure we still are of its owner. A lapse is written with the use that found it, or the next
+    /// request would take the silence for broken and the lapse for undone.
+    pub acr: Assurance,
+    /// The generation this was found at. What a later proof has shown does not lapse by it.
+    pub generation: u32,
 }
 
 /// Why a session was refused. The browser is told none of this; the event log is.
@@ -199,10 +240,21 @@ pub struct AnotherOwner;
 /// It is kept only if the session was of the generation before until then.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Renamed {
-    /// The key to forget, in the same act. A session carried by tokens has none.
-    pub retired: Option<SecretDigest>,
+    /// What it answered to before, to be retired in the same act. A session carried by tokens has
+    /// none.
+    pub retired: Option<Retired>,
     /// The session to keep.
     pub session: Session,
+}
+
+impl Renamed {
+    /// The same, but the old secret is dead at once: for a change of password, which people make
+    /// because somebody else has a copy.
+    #[must_use]
+    pub fn dead_at_once(self) -> Self {
+        let retired = self.retired.map(|retired| Retired { reads: false, ..retired });
+        Self { retired, ..self }
+    }
 }
 
 impl Session {
@@ -291,7 +343,18 @@ impl Session {
         if now.since(self.seen_at) >= limits.idle {
             return Err(SessionRefusal::Idle);
         }
-        Ok(LiveSession { session: self, account, limits })
+        let acr = lifetimes.assurance_of(&self, now);
+        let has_lapsed = acr != self.acr;
+        Ok(LiveSession { session: Self { acr, ..self }, account, limits, has_lapsed })
+    }
+
+    /// Uses a touch as every store does: time never moves back, and what a later proof has shown
+    /// stays.
+    pub fn apply(&mut self, touch: Touch) {
+        self.seen_at = self.seen_at.max(touch.seen_at);
+        if self.generation == touch.generation {
+            self.acr = self.acr.min(touch.acr);
+        }
     }
 }
 
@@ -326,10 +389,25 @@ impl LiveSession {
         now.since(self.session.proved_at) < window
     }
 
-    /// The time to write as `seen_at`, or `None` if the last write is recent enough.
+    /// What to write of this use, or `None` if the last write is recent enough.
     #[must_use]
-    pub fn touch(&self, lifetimes: &Lifetimes, now: UnixTime) -> Option<UnixTime> {
-        (now.since(self.session.seen_at) >= lifetimes.touch).then_some(now)
+    pub fn touch(&self, lifetimes: &Lifetimes, now: UnixTime) -> Option<Touch> {
+        let is_due = now.since(self.session.seen_at) >= lifetimes.touch;
+        (is_due || self.has_lapsed).then(|| self.used(now))
+    }
+
+    /// What a use writes, whenever the last one was.
+    #[must_use]
+    pub fn used(&self, now: UnixTime) -> Touch {
+        let Session { acr, generation, .. } = self.session;
+        Touch { seen_at: now, acr, generation }
+    }
+
+    /// The same session, used now.
+    #[must_use]
+    pub fn after_use(mut self, now: UnixTime) -> Self {
+        self.session.apply(self.used(now));
+        self
     }
 
     /// Gives the session a new secret after a new proof: the old one must die.
@@ -353,6 +431,13 @@ impl LiveSession {
             generation: self.session.generation.saturating_add(1),
             ..self.session.clone()
         };
-        Ok(Renamed { retired: self.session.key, session })
+        let retired = self.session.key.map(|key| Retired {
+            key,
+            at: now,
+            reads: true,
+            proved_at: self.session.proved_at,
+            acr: self.session.acr,
+        });
+        Ok(Renamed { retired, session })
     }
 }

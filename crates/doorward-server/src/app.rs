@@ -9,13 +9,14 @@ use doorward_core::event::{Event, EventKind};
 use doorward_core::session::LiveSession;
 use doorward_store::Store;
 use doorward_store::act::{Ending, StoreFailed};
-use doorward_wire::{AccountId, SessionId, UnixTime};
+use doorward_wire::{AccountId, UnixTime};
 use tracing::Instrument;
 
 use crate::ambient::Ambient;
 use crate::hashing::HashPool;
 use crate::keyring::Keyring;
 use crate::settings::Settings;
+use crate::touches::{GATHERING, Touches};
 
 /// How many events of a kind that anybody can cause for nothing are written each second, at most.
 pub const NOTES_A_SECOND_MAX: u64 = 20;
@@ -63,6 +64,7 @@ pub struct App(Arc<Shared>);
 struct Shared {
     parts: Parts,
     notes: NoteBudget,
+    touches: Touches,
     probing: tokio::sync::Mutex<()>,
 }
 
@@ -92,6 +94,7 @@ impl App {
         Self(Arc::new(Shared {
             parts,
             notes: NoteBudget::default(),
+            touches: Touches::default(),
             probing: tokio::sync::Mutex::default(),
         }))
     }
@@ -150,17 +153,30 @@ impl App {
     }
 
     /// Writes that a session is in use, if the last write is old enough, without making the request
-    /// wait for it. An ended session stays ended.
+    /// wait for it: a moment later, together with the uses of other sessions. An ended session stays
+    /// ended.
     pub fn touch(&self, live: &LiveSession) {
         let now = self.ambient.now();
-        let Some(seen_at) = live.touch(&self.settings.lifetimes, now) else { return };
-        let (app, sid): (_, SessionId) = (self.clone(), live.session().sid);
-        let writing = async move {
-            if let Err(failure) = app.store.touch(sid, seen_at).await {
-                tracing::error!(%failure, "a session's last use was not written");
+        let Some(touch) = live.touch(&self.settings.lifetimes, now) else { return };
+        if !self.0.touches.add(live.session().sid, touch) {
+            return;
+        }
+        let app = self.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(GATHERING).await;
+            app.write_touches().await;
+        });
+    }
+
+    /// Writes what [`touch`](Self::touch) has gathered. Before a stop, so that nothing is left.
+    ///
+    /// What cannot be written is written by the next use: `seen_at` has not moved.
+    pub async fn write_touches(&self) {
+        for slice in self.0.touches.take() {
+            if let Err(failure) = self.store.touch(slice).await {
+                tracing::error!(%failure, "the last uses of some sessions were not written");
             }
-        };
-        tokio::spawn(writing.in_current_span());
+        }
     }
 }
 

@@ -22,6 +22,7 @@ pub mod pages;
 pub mod request;
 pub mod routes;
 pub mod settings;
+mod touches;
 
 pub use app::App;
 pub use settings::Settings;

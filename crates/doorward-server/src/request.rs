@@ -17,7 +17,7 @@ use serde::de::DeserializeOwned;
 
 use crate::App;
 use crate::answer::Problem;
-use crate::flow::identify::{self, Caller, Credential, IdentifyError};
+use crate::flow::identify::{self, Caller, Credential, Errand, IdentifyError};
 use crate::settings::BODY_MAX;
 
 /// What the edge found out about a request's other end.
@@ -129,7 +129,8 @@ async fn identified(
 ) -> Result<Result<Caller, IdentifyError>, Problem> {
     let client = Client::from_request_parts(parts, app).await?;
     let credential = credential(app, &parts.headers);
-    Ok(identify::identify(app, &credential, &client.ip).await)
+    let errand = Errand { ip: &client.ip, is_safe: is_safe(&parts.method) };
+    Ok(identify::identify(app, &credential, errand).await)
 }
 
 /// The key of the session that the browser had before, if it shows one. It is never taken over.

@@ -63,6 +63,8 @@ macro_rules! store_laws {
             sessions::nothing_is_ever_overwritten,
             sessions::no_session_is_opened_in_a_past_epoch,
             sessions::a_touch_never_moves_time_back,
+            sessions::a_touch_lowers_the_assurance_and_never_raises_it,
+            sessions::a_touch_from_before_a_proof_leaves_its_assurance,
             sessions::a_touch_never_revives_an_ended_session,
             renaming::a_renamed_session_answers_to_its_new_key_alone,
             renaming::a_retired_key_is_remembered_as_long_as_its_session,

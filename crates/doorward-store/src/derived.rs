@@ -56,13 +56,11 @@ impl Presented {
 impl Found {
     /// Checks what was found and, if it counts, counts this as a use of it.
     pub(crate) fn renew(
-        mut self,
+        self,
         lifetimes: &Lifetimes,
         now: UnixTime,
     ) -> Result<LiveSession, SessionRefusal> {
-        self.clone().check(lifetimes, now)?;
-        self.session.seen_at = self.session.seen_at.max(now);
-        self.check(lifetimes, now).map(|(live, _)| live)
+        self.check(lifetimes, now).map(|(live, _)| live.after_use(now))
     }
 }
 

@@ -11,6 +11,7 @@ use doorward_core::credential::PasswordHash;
 use doorward_core::data::{DataKey, Datum};
 use doorward_core::event::Event;
 use doorward_core::refresh::RefreshToken;
+use doorward_core::retired::Retired;
 use doorward_core::revocation::{LogEntry, Revocation, Revoked};
 use doorward_core::session::{Device, Owner, Session};
 use doorward_wire::jose::Algorithm;
@@ -35,7 +36,7 @@ pub struct MemoryStore(Mutex<State>);
 struct State {
     accounts: BTreeMap<AccountId, (Account, PasswordHash)>,
     sessions: BTreeMap<SessionId, (Session, Device)>,
-    retired: HashMap<SecretDigest, (SessionId, UnixTime)>,
+    retired: HashMap<SecretDigest, (SessionId, Retired)>,
     /// Where the sweep goes on: after this session.
     swept: Option<SessionId>,
     data: BTreeMap<(SessionId, DataKey), Datum>,

@@ -5,8 +5,9 @@ use doorward_core::account::{Account, PasswordVersion};
 use doorward_core::credential::PasswordHash;
 use doorward_core::data::{DataKey, Datum, Precondition};
 use doorward_core::event::Event;
+use doorward_core::retired::Retired;
 use doorward_core::revocation::LogEntry;
-use doorward_core::session::Lifetimes;
+use doorward_core::session::{Lifetimes, Touch};
 use doorward_core::username::Username;
 use doorward_wire::jose::Algorithm;
 use doorward_wire::{AccountId, SecretDigest, SessionId, UnixTime};
@@ -77,12 +78,12 @@ pub trait Sessions: Send + Sync {
     /// Finds the session that answers to a secret.
     async fn session_by_key(&self, key: SecretDigest) -> Result<Option<Found>, StoreFailed>;
 
-    /// Finds the session that answered to a secret before it was given a new one, and when that
-    /// was.
+    /// Finds the session that answered to a secret before it was given a new one, and what that
+    /// secret was worth.
     async fn session_by_retired_key(
         &self,
         key: SecretDigest,
-    ) -> Result<Option<(Found, UnixTime)>, StoreFailed>;
+    ) -> Result<Option<(Found, Retired)>, StoreFailed>;
 
     /// Finds a session by its id.
     async fn session(&self, sid: SessionId) -> Result<Option<Found>, StoreFailed>;
@@ -95,11 +96,12 @@ pub trait Sessions: Send + Sync {
         limit: usize,
     ) -> Result<Page<Found>, StoreFailed>;
 
-    /// Moves `seen_at` forward, never back. A session that has gone stays gone.
-    async fn touch(&self, sid: SessionId, seen_at: UnixTime) -> Result<(), StoreFailed>;
+    /// Writes the uses of sessions, as [`Session::apply`](doorward_core::session::Session::apply)
+    /// does: time moves forward, never back. A session that has gone stays gone.
+    async fn touch(&self, touches: Vec<(SessionId, Touch)>) -> Result<(), StoreFailed>;
 
-    /// Retires the old key as of the event's time and keeps the new one, and with a session carried
-    /// by tokens forgets its refresh tokens but the one given. If the session has gone, or was
+    /// Retires the old key and keeps the new one, and with a session carried by tokens forgets its
+    /// refresh tokens but the one given. If the session has gone, or was
     /// renamed meanwhile, keeps nothing: [`SessionError::Gone`].
     async fn rename(&self, new: NewSecret) -> Result<(), SessionError>;
 

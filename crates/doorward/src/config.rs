@@ -98,6 +98,14 @@ pub struct SessionConfig {
     pub remembered_idle: Option<Length>,
     /// The longest life of a session that was to be remembered: `30d`.
     pub remembered_absolute: Option<Length>,
+    /// How much silence two factors outlast: `1h`.
+    pub aal2_idle: Option<Length>,
+    /// How long two factors count: `24h`.
+    pub aal2_absolute: Option<Length>,
+    /// The longest silence of a session at the highest assurance: `15m`.
+    pub aal3_idle: Option<Length>,
+    /// The longest life of a session at the highest assurance: `12h`.
+    pub aal3_absolute: Option<Length>,
 }
 
 /// `[token]`
@@ -376,22 +384,23 @@ impl Config {
         let default = Lifetimes::default();
         let or = |length: Option<Length>, default: Duration| length.map_or(default, |set| set.0);
         let session = &self.session;
-        let ordinary = Limits {
-            idle: or(session.idle, default.ordinary.idle),
-            absolute: or(session.absolute, default.ordinary.absolute),
+        let limits = |idle, absolute, default: Limits| Limits {
+            idle: or(idle, default.idle),
+            absolute: or(absolute, default.absolute),
         };
-        let remembered = Limits {
-            idle: or(session.remembered_idle, default.remembered.idle),
-            absolute: or(session.remembered_absolute, default.remembered.absolute),
-        };
+        let ordinary = limits(session.idle, session.absolute, default.ordinary);
+        let remembered =
+            limits(session.remembered_idle, session.remembered_absolute, default.remembered);
+        let aal2 = limits(session.aal2_idle, session.aal2_absolute, default.aal2);
+        let aal3 = limits(session.aal3_idle, session.aal3_absolute, default.aal3);
         // `seen_at` may be a touch behind, and a session would be called idle that much early.
-        let shortest = ordinary.idle.min(remembered.idle);
+        let shortest = ordinary.idle.min(remembered.idle).min(aal2.idle).min(aal3.idle);
         let touch = default.touch.min(shortest / 4);
         let longest = ordinary.absolute.max(remembered.absolute);
         if longest > doorward_wire::cookie::MAX_AGE_MAX {
             bail!("no session may last longer than 400 days\nTry: remembered_absolute = \"30d\"");
         }
-        Ok(Lifetimes { ordinary, remembered, touch })
+        Ok(Lifetimes { ordinary, remembered, aal2, aal3, touch })
     }
 }
 

@@ -51,8 +51,9 @@ pub async fn serve(config: Config, open_browser: bool, started: Stopwatch) -> an
     if link.is_some() && open_browser {
         show_in_browser(app.settings.site.issuer());
     }
-    listen::serve(app, listener, stop).await;
+    listen::serve(app.clone(), listener, stop).await;
     sweeper.abort();
+    app.write_touches().await;
     tracing::info!("stopped");
     Ok(())
 }

@@ -125,14 +125,64 @@ fn an_anonymous_session_is_live_and_nobodys() {
 fn most_requests_write_nothing() {
     let lifetimes = Lifetimes::default();
     assert_eq!(live().touch(&lifetimes, after(59)), None);
-    assert_eq!(live().touch(&lifetimes, after(60)), Some(after(60)));
+    let touch = Touch { seen_at: after(60), acr: Assurance::Aal1, generation: 0 };
+    assert_eq!(live().touch(&lifetimes, after(60)), Some(touch));
+}
+
+#[track_caller]
+fn assurance_at(session: Session, now: UnixTime, expected: Assurance) {
+    let lifetimes = Lifetimes::default();
+    let live = session.check(Some(account(42, EPOCH)), &lifetimes, now).unwrap();
+    assert_eq!(live.session().acr, expected);
+}
+
+#[test]
+fn two_factors_count_as_two_for_a_day_and_for_an_hour_of_silence() {
+    let (hour, day) = (3600, 24 * 3600);
+    let remembered =
+        |seen_at| Session { remembered: true, acr: Assurance::Aal2, ..session_seen(seen_at) };
+    assurance_at(remembered(NOON), after(hour - 1), Assurance::Aal2);
+    assurance_at(remembered(NOON), after(hour), Assurance::Aal1);
+    assurance_at(remembered(after(day - 2)), after(day - 1), Assurance::Aal2);
+    assurance_at(remembered(after(day - 1)), after(day), Assurance::Aal1);
+    let proved = Session { proved_at: after(day), ..remembered(after(day)) };
+    assurance_at(proved, after(day), Assurance::Aal2);
+}
+
+#[test]
+fn a_lapse_is_written_with_the_use_that_found_it() {
+    let lifetimes = Lifetimes { touch: Duration::from_hours(2), ..Lifetimes::default() };
+    let sure = Session { remembered: true, acr: Assurance::Aal2, ..session_seen(NOON) };
+    let check = |session: Session, now| session.check(Some(account(42, EPOCH)), &lifetimes, now);
+    let live = check(sure.clone(), after(3599)).unwrap();
+    assert_eq!(live.touch(&lifetimes, after(3599)), None);
+    let touch = check(sure.clone(), after(3600)).unwrap().touch(&lifetimes, after(3600)).unwrap();
+    assert_eq!((touch.acr, touch.seen_at), (Assurance::Aal1, after(3600)));
+    let mut kept = sure;
+    kept.apply(touch);
+    let next = check(kept, after(3601)).unwrap();
+    assert_eq!(next.session().acr, Assurance::Aal1, "the next request does not undo it");
+}
+
+#[test]
+fn of_two_uses_the_later_stands_and_a_use_never_raises_the_assurance() {
+    let mut session = Session { acr: Assurance::Aal2, generation: 3, ..session_seen(NOON) };
+    let touch = |seen_at, acr, generation| Touch { seen_at, acr, generation };
+    session.apply(touch(after(9), Assurance::Aal3, 3));
+    assert_eq!((session.seen_at, session.acr), (after(9), Assurance::Aal2));
+    session.apply(touch(after(5), Assurance::Aal1, 2));
+    assert_eq!((session.seen_at, session.acr), (after(9), Assurance::Aal2));
+    session.apply(touch(after(5), Assurance::Aal1, 3));
+    assert_eq!((session.seen_at, session.acr), (after(9), Assurance::Aal1));
 }
 
 #[test]
 fn a_new_proof_gives_a_new_secret_and_buys_no_longer_life() {
     let proven = Proven::for_tests(AccountId(42));
     let renamed = live().rename((&proven, Epoch(4)), &secret(2), after(9)).unwrap();
-    assert_eq!(renamed.retired, Some(secret(1).digest()));
+    let retired = renamed.retired.unwrap();
+    assert_eq!((retired.key, retired.at, retired.proved_at), (secret(1).digest(), after(9), NOON));
+    assert!(retired.reads && !renamed.clone().dead_at_once().retired.unwrap().reads);
     assert_eq!(renamed.session.key, Some(secret(2).digest()));
     assert_eq!(renamed.session.opened_at, NOON);
     assert_eq!((live().session().generation, renamed.session.generation), (0, 1));

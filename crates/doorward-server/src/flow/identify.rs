@@ -1,7 +1,7 @@
 //! Who is asking: from a credential to a live session, by either carrier.
 
 use doorward_core::event::EventKind;
-use doorward_core::retired::{self, RetiredRefusal};
+use doorward_core::retired::RetiredRefusal;
 use doorward_core::session::{Carrier, Device, LiveSession, SessionRefusal};
 use doorward_store::act::{Found, StoreFailed};
 use doorward_wire::token::{self, Expectation, Shown, TokenRefusal};
@@ -20,6 +20,15 @@ pub enum Credential {
     Bearer(String),
     /// Something in our place that cannot be a credential.
     Unusable,
+}
+
+/// What a request is about, as far as it matters to who is asking.
+#[derive(Clone, Copy, Debug)]
+pub struct Errand<'a> {
+    /// The address it came from.
+    pub ip: &'a str,
+    /// Whether it can change nothing (RFC 9110, section 9.2.1).
+    pub is_safe: bool,
 }
 
 /// Who is asking. Only [`identify`] makes one.
@@ -123,42 +132,60 @@ impl Caller {
 pub async fn identify(
     app: &App,
     credential: &Credential,
-    ip: &str,
+    errand: Errand<'_>,
 ) -> Result<Caller, IdentifyError> {
-    let caller = match credential {
-        Credential::Nothing => return Err(IdentifyError::Nothing),
-        Credential::Unusable => return Err(IdentifyError::Refused(Refused::Unusable)),
-        Credential::Cookie(secret) => by_cookie(app, secret, ip).await?,
-        Credential::Bearer(token) => by_token(app, token).await?,
-    };
-    app.touch(&caller.live);
-    Ok(caller)
+    match credential {
+        Credential::Nothing => Err(IdentifyError::Nothing),
+        Credential::Unusable => Err(IdentifyError::Refused(Refused::Unusable)),
+        Credential::Cookie(secret) => by_cookie(app, secret, errand).await,
+        Credential::Bearer(token) => by_token(app, token).await,
+    }
 }
 
-async fn by_cookie(app: &App, secret: &PresentedSecret, ip: &str) -> Result<Caller, IdentifyError> {
+async fn by_cookie(
+    app: &App,
+    secret: &PresentedSecret,
+    errand: Errand<'_>,
+) -> Result<Caller, IdentifyError> {
     let found = app.store.session_by_key(secret.digest()).await?;
-    if found.is_none() {
-        refuse_retired(app, secret, ip).await?;
-    }
+    let is_current = found.is_some();
+    let found = match found {
+        Some(found) => Some(found),
+        None => by_retired(app, secret, errand).await?,
+    };
     let (live, device) =
         check(app, found).map_err(|why| IdentifyError::Refused(Refused::Cookie(why)))?;
+    // What was on its way when the secret was renewed is no new sign of life.
+    if is_current {
+        app.touch(&live);
+    }
     Ok(Caller { live, device, carrier: Carrier::Cookie, scope: None })
 }
 
-/// Looks whether a secret that opens nothing did so once. A copy of an old cookie ends its session.
-async fn refuse_retired(
+/// Looks whether a secret that opens nothing did so once. One that is perhaps still on its way reads;
+/// a copy of an old cookie ends its session.
+async fn by_retired(
     app: &App,
     secret: &PresentedSecret,
-    ip: &str,
-) -> Result<(), IdentifyError> {
+    errand: Errand<'_>,
+) -> Result<Option<Found>, IdentifyError> {
     let retired = app.store.session_by_retired_key(secret.digest()).await?;
-    let Some((found, retired_at)) = retired else { return Ok(()) };
-    let refusal = retired::refusal(retired_at, app.ambient.now());
+    let Some((found, retired)) = retired else { return Ok(None) };
+    let (now, owner) = (app.ambient.now(), found.session.owner);
+    let read = if errand.is_safe {
+        retired.read(found.session.clone(), now)
+    } else {
+        Err(retired.refusal(now))
+    };
+    let refusal = match read {
+        Ok(session) => return Ok(Some(Found { session, ..found })),
+        Err(refusal) => refusal,
+    };
     if refusal == RetiredRefusal::Reuse {
-        let (sid, account) = (found.session.sid, found.session.owner.map(|owner| owner.account));
-        let mut ending = app.ending("retired-secret-reused", account, ip);
+        let account = owner.map(|owner| owner.account);
+        let mut ending = app.ending("retired-secret-reused", account, errand.ip);
         ending.event.kind = EventKind::SecretReuseDetected;
-        app.store.end_session(sid, ending).await?;
+        app.store.end_session(found.session.sid, ending).await?;
     }
     Err(IdentifyError::Refused(Refused::Retired(refusal)))
 }
@@ -182,6 +209,7 @@ async fn by_token(app: &App, text: &str) -> Result<Caller, IdentifyError> {
     if live.account().map(|account| account.id) != Some(claims.sub) {
         return Err(IdentifyError::Refused(Refused::TokenSession(None)));
     }
+    app.touch(&live);
     Ok(Caller { live, device, carrier: Carrier::Token, scope: Some(claims.scope) })
 }
 

@@ -103,7 +103,7 @@ pub async fn change(
             expected: account.epoch,
             expected_password,
             password,
-            renamed,
+            renamed: renamed.dead_at_once(),
             refresh,
             event,
             ended: app.ending("password-changed", Some(account.id), ip),

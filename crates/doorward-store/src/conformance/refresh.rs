@@ -7,7 +7,7 @@ use doorward_wire::{AccountId, FreshSecret, SessionId, UnixTime};
 
 use super::sample::{
     Tried, after, at_once, change, check_there, ending, key, open, presented, secret, session,
-    successor, token_session, with_two_accounts,
+    successor, token_session, used, with_two_accounts,
 };
 use crate::act::{RotateError, Rotated};
 
@@ -149,7 +149,7 @@ pub async fn a_token_of_a_session_past_its_limits_is_refused(store: Tried) {
     let first = begin(&store).await;
     let idle = rotate(&store, &first, 1, after(3600)).await;
     assert!(matches!(idle, Err(RotateError::Refused(SessionRefusal::Idle))), "{idle:?}");
-    store.touch(SID, after(86_399)).await.unwrap();
+    store.touch(vec![(SID, used(after(86_399)))]).await.unwrap();
     let old = rotate(&store, &first, 1, after(86_400)).await;
     assert!(matches!(old, Err(RotateError::Refused(SessionRefusal::Old))), "{old:?}");
     assert!(rotate(&store, &first, 2, after(86_399)).await.is_ok());

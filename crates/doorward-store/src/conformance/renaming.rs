@@ -6,7 +6,7 @@ use doorward_wire::{AccountId, SessionId};
 
 use super::sample::{
     Tried, after, at_once, change, check_there, ending, event, key, new_secret, open,
-    refresh_token, renamed, session, token_session, with_two_accounts,
+    refresh_token, renamed, session, token_session, used, with_two_accounts,
 };
 use crate::act::{NewSecret, NewSession, PasswordChange, SessionError};
 
@@ -35,7 +35,7 @@ pub async fn a_renamed_session_answers_to_its_new_key_alone(store: Tried) {
     with_two_accounts(&store).await;
     let new = session(10, 1);
     open(&store, &[&new, &session(11, 1)]).await;
-    store.touch(SessionId(10), after(90)).await.unwrap();
+    store.touch(vec![(SessionId(10), used(after(90)))]).await.unwrap();
     let mut asked = new_secret(&new, 20, event(1));
     store.rename(asked.clone()).await.unwrap();
     check_there(store.session_by_key(key(10)).await.unwrap().as_ref(), false);
@@ -55,8 +55,8 @@ pub async fn a_retired_key_is_remembered_as_long_as_its_session(store: Tried) {
     assert_eq!(store.session_by_retired_key(key(10)).await.unwrap(), None);
     let asked = new_secret(&new, 20, event(1));
     store.rename(asked.clone()).await.unwrap();
-    let (found, at) = store.session_by_retired_key(key(10)).await.unwrap().unwrap();
-    assert_eq!((found.session, at), (asked.renamed.session, event(1).at));
+    let (found, retired) = store.session_by_retired_key(key(10)).await.unwrap().unwrap();
+    assert_eq!((found.session, Some(retired)), (asked.renamed.session, asked.renamed.retired));
     assert_eq!(store.session_by_retired_key(key(20)).await.unwrap(), None);
     store.end_session(SessionId(10), ending(2)).await.unwrap();
     assert_eq!(store.session_by_retired_key(key(10)).await.unwrap(), None);
@@ -142,7 +142,7 @@ pub async fn a_rename_of_a_past_generation_changes_nothing(store: Tried) {
             // Again, and a generation too far.
             check_gone(&store.rename(asked.clone()).await);
             new.session = asked.renamed.session.clone();
-            asked.renamed.retired = new.session.key;
+            asked.renamed.retired = renamed(&new, 0, Epoch(0)).retired;
             asked.renamed.session.generation += 2;
             check_gone(&store.rename(asked).await);
             let kept = store.session(new.session.sid).await.unwrap().unwrap().session;

@@ -8,7 +8,10 @@ use doorward_core::data::DataKey;
 use doorward_core::event::{Event, EventKind};
 use doorward_core::grant::Grant;
 use doorward_core::refresh::RefreshToken;
-use doorward_core::session::{Carrier, Device, Lifetimes, Method, Owner, Renamed, Session};
+use doorward_core::retired::Retired;
+use doorward_core::session::{
+    Assurance, Carrier, Device, Lifetimes, Method, Owner, Renamed, Session, Touch,
+};
 use doorward_core::username::Username;
 use doorward_wire::{
     AccountId, EventId, FreshSecret, PresentedSecret, SecretDigest, SessionId, UnixTime,
@@ -138,6 +141,12 @@ pub fn session(n: u64, account: u64) -> NewSession {
     new
 }
 
+/// A use of a session as it was opened.
+#[must_use]
+pub fn used(seen_at: UnixTime) -> Touch {
+    Touch { seen_at, acr: Assurance::Aal1, generation: 0 }
+}
+
 /// The `n`th session, carried by tokens; its refresh token is the `n`th secret.
 #[must_use]
 pub fn token_session(n: u64, account: u64) -> NewSession {
@@ -169,7 +178,14 @@ pub fn renamed(new: &NewSession, n: u64, epoch: Epoch) -> Renamed {
         generation: session.generation + 1,
         ..session.clone()
     };
-    Renamed { retired: new.session.key, session }
+    let retired = new.session.key.map(|key| Retired {
+        key,
+        at: after(60),
+        reads: true,
+        proved_at: new.session.proved_at,
+        acr: new.session.acr,
+    });
+    Renamed { retired, session }
 }
 
 /// The `n`th secret for that session, in its owner's first epoch, after their first password was

@@ -4,12 +4,12 @@ use doorward_core::account::Epoch;
 use doorward_core::data::Precondition;
 use doorward_core::event::EventKind;
 use doorward_core::revocation::{Revocation, Revoked};
-use doorward_core::session::Lifetimes;
+use doorward_core::session::{Assurance, Lifetimes, Touch};
 use doorward_wire::{AccountId, SessionId};
 
 use super::sample::{
-    Tried, account, after, anonymous, at_once, check_there, data_key, ending, key, open,
-    refresh_token, session, token_session, with_two_accounts,
+    Tried, account, after, anonymous, at_once, check_there, data_key, ending, event, key,
+    new_secret, open, refresh_token, session, token_session, used, with_two_accounts,
 };
 use crate::act::{Found, NewSession, SessionError};
 
@@ -105,11 +105,43 @@ pub async fn no_session_is_opened_in_a_past_epoch(store: Tried) {
 #[doc(hidden)]
 pub async fn a_touch_never_moves_time_back(store: Tried) {
     open(&store, &[&anonymous(10)]).await;
-    store.touch(SessionId(10), after(300)).await.unwrap();
-    store.touch(SessionId(10), after(200)).await.unwrap();
-    let found = store.session(SessionId(10)).await.unwrap().unwrap();
+    let sid = SessionId(10);
+    store.touch(vec![(sid, used(after(300))), (sid, used(after(200)))]).await.unwrap();
+    store.touch(vec![(sid, used(after(100)))]).await.unwrap();
+    let found = store.session(sid).await.unwrap().unwrap();
     assert_eq!(found.session.seen_at, after(300));
     assert_eq!(found.session.opened_at, after(0));
+}
+
+/// Law: an assurance that has lapsed is written with the use that found it, and never raised by one.
+#[doc(hidden)]
+pub async fn a_touch_lowers_the_assurance_and_never_raises_it(store: Tried) {
+    with_two_accounts(&store).await;
+    let mut new = session(10, 1);
+    new.session.acr = Assurance::Aal2;
+    open(&store, &[&new]).await;
+    let acr = async || store.session(SessionId(10)).await.unwrap().unwrap().session.acr;
+    let touch = |acr, generation| {
+        store.touch(vec![(SessionId(10), Touch { acr, generation, ..used(after(9)) })])
+    };
+    touch(Assurance::Aal3, 0).await.unwrap();
+    assert_eq!(acr().await, Assurance::Aal2);
+    touch(Assurance::Aal1, 0).await.unwrap();
+    assert_eq!(acr().await, Assurance::Aal1);
+}
+
+/// Law: what a new proof has shown does not lapse by a use from before it.
+#[doc(hidden)]
+pub async fn a_touch_from_before_a_proof_leaves_its_assurance(store: Tried) {
+    with_two_accounts(&store).await;
+    let new = session(10, 1);
+    open(&store, &[&new]).await;
+    let mut asked = new_secret(&new, 20, event(1));
+    asked.renamed.session.acr = Assurance::Aal2;
+    store.rename(asked).await.unwrap();
+    store.touch(vec![(SessionId(10), used(after(90)))]).await.unwrap();
+    let kept = store.session(SessionId(10)).await.unwrap().unwrap().session;
+    assert_eq!((kept.acr, kept.seen_at), (Assurance::Aal2, after(90)));
 }
 
 /// Law: a request that was under way when its session ended does not bring it back.
@@ -117,7 +149,7 @@ pub async fn a_touch_never_moves_time_back(store: Tried) {
 pub async fn a_touch_never_revives_an_ended_session(store: Tried) {
     open(&store, &[&anonymous(10)]).await;
     assert!(store.end_session(SessionId(10), ending(1)).await.unwrap());
-    store.touch(SessionId(10), after(300)).await.unwrap();
+    store.touch(vec![(SessionId(10), used(after(300)))]).await.unwrap();
     check_there(store.session(SessionId(10)).await.unwrap().as_ref(), false);
     check_there(store.session_by_key(key(10)).await.unwrap().as_ref(), false);
 }
@@ -256,7 +288,7 @@ pub async fn what_was_acknowledged_is_seen_at_once(store: Tried) {
         let (new, sid) = (anonymous(n), SessionId(n.into()));
         store.open_session(new).await.unwrap();
         let opened = store.session_by_key(key(n)).await.unwrap().is_some();
-        store.touch(sid, after(n)).await.unwrap();
+        store.touch(vec![(sid, used(after(n)))]).await.unwrap();
         let touched = store.session(sid).await.unwrap().unwrap().session.seen_at == after(n);
         store.end_session(sid, ending(n)).await.unwrap();
         opened && touched && store.session_by_key(key(n)).await.unwrap().is_none()

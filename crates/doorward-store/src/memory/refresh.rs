@@ -31,7 +31,7 @@ impl State {
                 return Err(RotateError::Reused(token.sid));
             }
         };
-        self.touch(token.sid, now);
+        self.touch(token.sid, live.used(now));
         Ok(Rotated { live, device, grant: token.grant, salt })
     }
 

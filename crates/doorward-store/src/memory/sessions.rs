@@ -4,8 +4,9 @@ use std::ops::Bound;
 
 use async_trait::async_trait;
 use doorward_core::account::Account;
+use doorward_core::retired::Retired;
 use doorward_core::revocation::{Revocation, Revoked};
-use doorward_core::session::{Carrier, Lifetimes};
+use doorward_core::session::{Carrier, Lifetimes, Touch};
 use doorward_wire::{AccountId, SecretDigest, SessionId, UnixTime};
 
 use super::{MemoryStore, State};
@@ -64,7 +65,7 @@ impl State {
         }
         let (kept, _) = self.sessions.get(&session.sid).ok_or(SessionError::Gone)?;
         let follows = kept.generation.checked_add(1) == Some(session.generation);
-        if kept.key != new.renamed.retired || !follows {
+        if kept.key != new.renamed.retired.map(|retired| retired.key) || !follows {
             return Err(SessionError::Gone);
         }
         let namesake = session.key.and_then(|key| self.sid_of(key));
@@ -91,8 +92,8 @@ impl State {
             kept.amr.clone_from(&session.amr);
             kept.acr = session.acr;
         }
-        if let Some(key) = new.renamed.retired {
-            self.retired.insert(key, (session.sid, new.event.at));
+        if let Some(retired) = new.renamed.retired {
+            self.retired.insert(retired.key, (session.sid, retired));
         }
         if session.carrier == Carrier::Token {
             self.refresh.retain(|_, kept| kept.token.sid != session.sid);
@@ -103,9 +104,9 @@ impl State {
         self.note(new.event);
     }
 
-    pub(super) fn touch(&mut self, sid: SessionId, seen_at: UnixTime) {
+    pub(super) fn touch(&mut self, sid: SessionId, used: Touch) {
         if let Some((session, _)) = self.sessions.get_mut(&sid) {
-            session.seen_at = session.seen_at.max(seen_at);
+            session.apply(used);
         }
     }
 
@@ -149,10 +150,10 @@ impl Sessions for MemoryStore {
     async fn session_by_retired_key(
         &self,
         key: SecretDigest,
-    ) -> Result<Option<(Found, UnixTime)>, StoreFailed> {
+    ) -> Result<Option<(Found, Retired)>, StoreFailed> {
         let state = self.state();
-        let retired = state.retired.get(&key);
-        Ok(retired.and_then(|(sid, at)| Some((state.find(*sid)?, *at))))
+        let kept = state.retired.get(&key);
+        Ok(kept.and_then(|(sid, retired)| Some((state.find(*sid)?, *retired))))
     }
 
     async fn session(&self, sid: SessionId) -> Result<Option<Found>, StoreFailed> {
@@ -176,8 +177,11 @@ impl Sessions for MemoryStore {
         Ok(Page::cut(items, limit))
     }
 
-    async fn touch(&self, sid: SessionId, seen_at: UnixTime) -> Result<(), StoreFailed> {
-        self.state().touch(sid, seen_at);
+    async fn touch(&self, touches: Vec<(SessionId, Touch)>) -> Result<(), StoreFailed> {
+        let mut state = self.state();
+        for (sid, used) in touches {
+            state.touch(sid, used);
+        }
         Ok(())
     }
 

@@ -7,7 +7,8 @@ use super::fault::Fault;
 use crate::act::StoreFailed;
 
 /// Every step there ever was, in order. A step that was released is never edited.
-const MIGRATIONS: [&str; 1] = [include_str!("migrations/0001_first.sql")];
+const MIGRATIONS: [&str; 2] =
+    [include_str!("migrations/0001_first.sql"), include_str!("migrations/0002_life.sql")];
 
 /// Marks a file as ours: `door`.
 const APPLICATION_ID: i64 = 0x646F_6F72;

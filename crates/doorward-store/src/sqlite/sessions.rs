@@ -2,8 +2,11 @@
 
 use async_trait::async_trait;
 use doorward_core::account::{Epoch, PasswordVersion};
+use doorward_core::retired::Retired;
 use doorward_core::revocation::{Revocation, Revoked};
-use doorward_core::session::{Assurance, Carrier, Device, Lifetimes, Method, Owner, Session};
+use doorward_core::session::{
+    Assurance, Carrier, Device, Lifetimes, Method, Owner, Session, Touch,
+};
 use doorward_wire::{AccountId, SecretDigest, SessionId, UnixTime};
 use rusqlite::{Connection, params};
 
@@ -40,12 +43,17 @@ impl Sessions for SqliteStore {
     async fn session_by_retired_key(
         &self,
         key: SecretDigest,
-    ) -> Result<Option<(Found, UnixTime)>, StoreFailed> {
-        const RETIRED: &str = "SELECT sid, retired_at FROM retired_key WHERE key = ?1";
+    ) -> Result<Option<(Found, Retired)>, StoreFailed> {
+        const RETIRED: &str = "SELECT sid, retired_at, reads, proved_at, acr FROM retired_key
+            WHERE key = ?1";
         self.readers.read(|db| {
-            let retired = |row: &mut Columns<'_>| Ok((SessionId(row.id()?), row.time()?));
-            let Some((sid, at)) = first(db, RETIRED, (key.0,), retired)? else { return Ok(None) };
-            Ok(find(db, sid)?.map(|found| (found, at)))
+            let kept = first(db, RETIRED, (key.0,), |row| {
+                let (sid, at, reads) = (SessionId(row.id()?), row.time()?, row.take()?);
+                let (proved_at, acr) = (row.time()?, row.text(Assurance::from_name)?);
+                Ok((sid, Retired { key, at, reads, proved_at, acr }))
+            })?;
+            let Some((sid, retired)) = kept else { return Ok(None) };
+            Ok(find(db, sid)?.map(|found| (found, retired)))
         })
     }
 
@@ -68,10 +76,12 @@ impl Sessions for SqliteStore {
         Ok(Page::cut(items, limit))
     }
 
-    async fn touch(&self, sid: SessionId, seen_at: UnixTime) -> Result<(), StoreFailed> {
+    async fn touch(&self, touches: Vec<(SessionId, Touch)>) -> Result<(), StoreFailed> {
         self.writer
             .act(move |db| {
-                touch(db, sid, seen_at)?;
+                for (sid, used) in touches {
+                    touch(db, sid, used)?;
+                }
                 Ok(Verdict::Keep(()))
             })
             .await
@@ -114,10 +124,12 @@ pub(super) fn find(db: &Connection, sid: SessionId) -> Result<Option<Found>, Sto
     first(db, select!("WHERE s.sid = ?1"), (bytes(sid.0),), found)
 }
 
-/// Moves `seen_at` forward, as part of an act.
-pub(super) fn touch(db: &Connection, sid: SessionId, seen_at: UnixTime) -> Result<(), StoreFailed> {
-    const TOUCH: &str = "UPDATE session SET seen_at = ?2 WHERE sid = ?1 AND seen_at < ?2";
-    change(db, TOUCH, params![bytes(sid.0), whole(seen_at.0)])?;
+/// Writes a use of a session, as part of an act. The names of the levels sort as the levels do.
+pub(super) fn touch(db: &Connection, sid: SessionId, used: Touch) -> Result<(), StoreFailed> {
+    const TOUCH: &str = "UPDATE session SET seen_at = max(seen_at, ?2),
+        acr = iif(generation = ?3, min(acr, ?4), acr) WHERE sid = ?1";
+    let row = params![bytes(sid.0), whole(used.seen_at.0), used.generation, used.acr.name()];
+    change(db, TOUCH, row)?;
     Ok(())
 }
 
@@ -206,7 +218,7 @@ pub(super) fn rename(db: &Connection, new: &NewSecret) -> Acted<Result<(), Sessi
     }
     let row = params![
         bytes(session.sid.0),
-        renamed.retired.map(|key| key.0),
+        renamed.retired.map(|retired| retired.key.0),
         session.key.map(|key| key.0),
         session.owner.map(|owner| owner.epoch.0),
         whole(session.proved_at.0),
@@ -221,9 +233,7 @@ pub(super) fn rename(db: &Connection, new: &NewSecret) -> Acted<Result<(), Sessi
         changed => changed?,
     };
     if let Some(retired) = renamed.retired {
-        const RETIRE: &str = "INSERT INTO retired_key (key, sid, retired_at) VALUES (?1, ?2, ?3)
-            ON CONFLICT (key) DO UPDATE SET sid = ?2, retired_at = ?3";
-        change(db, RETIRE, params![retired.0, bytes(session.sid.0), whole(new.event.at.0)])?;
+        retire(db, session.sid, &retired)?;
     }
     if session.carrier == Carrier::Token {
         refresh::forget_all_of(db, session.sid)?;
@@ -236,6 +246,22 @@ pub(super) fn rename(db: &Connection, new: &NewSecret) -> Acted<Result<(), Sessi
     }
     events::keep(db, &new.event)?;
     Ok(Verdict::Keep(Ok(())))
+}
+
+/// Remembers what a session answered to before.
+fn retire(db: &Connection, sid: SessionId, retired: &Retired) -> Result<(), StoreFailed> {
+    const RETIRE: &str = "INSERT OR REPLACE INTO retired_key
+        (key, sid, retired_at, reads, proved_at, acr) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    let row = params![
+        retired.key.0,
+        bytes(sid.0),
+        whole(retired.at.0),
+        retired.reads,
+        whole(retired.proved_at.0),
+        retired.acr.name(),
+    ];
+    change(db, RETIRE, row)?;
+    Ok(())
 }
 
 /// Ends a session, the `n`th of an act, and says whether there was one. Its data and its refresh

@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use super::*;
 use crate::conformance::sample::{
     account, after, anonymous, at_once, data_key, ending, event, key, password, presented, secret,
-    session, successor, token_session, with_two_accounts,
+    session, successor, token_session, used, with_two_accounts,
 };
 use crate::{Accounts, Events, RefreshTokens, RevocationLog, SessionData, Sessions, Store};
 
@@ -392,7 +392,7 @@ async fn a_session_used_since_a_sweep_found_it_stays() {
     let look = |db: &Connection| sweep::look(db, None, (&lifetimes, after(3600)), (9, 9));
     let sweep::Look { past, last } = store.readers.read(look).unwrap();
     assert_eq!((last, past.as_slice()), (None, [SessionId(10), SessionId(11)].as_slice()));
-    store.touch(SessionId(10), after(3599)).await.unwrap();
+    store.touch(vec![(SessionId(10), used(after(3599)))]).await.unwrap();
     let forget = move |db: &Connection| {
         let lifetimes = Lifetimes::default();
         Ok(Verdict::Keep(sweep::forget(db, &past, &lifetimes, after(3600))?))

@@ -4,8 +4,8 @@ use std::fmt::Debug;
 
 use doorward_core::account::{Epoch, PasswordVersion, Role};
 use doorward_core::data::Precondition;
-use doorward_core::session::{Assurance, Lifetimes};
-use doorward_wire::{AccountId, SessionId};
+use doorward_core::session::{Assurance, Lifetimes, Touch};
+use doorward_wire::{AccountId, SessionId, UnixTime};
 
 use super::*;
 use crate::Store;
@@ -86,9 +86,11 @@ impl Chosen {
         new.session.opened_at = after(self.now - self.other * 3600);
         new.session.seen_at = after(self.now);
         new.session.remembered = self.secret.is_multiple_of(3);
-        if self.secret.is_multiple_of(4) {
-            new.session.acr = Assurance::Aal3;
-        }
+        new.session.acr = match self.secret % 4 {
+            0 => Assurance::Aal3,
+            1 => Assurance::Aal2,
+            _ => Assurance::Aal1,
+        };
         new.replaces = self.flag.then(|| key(self.other));
         new.carry = vec![data_key("a"), data_key("b")];
         new.event = event(10_000 + self.n);
@@ -107,6 +109,12 @@ impl Chosen {
         let guess = PasswordVersion(u32::try_from(self.secret % 3).unwrap());
         let kept = store.password(account).await.unwrap();
         kept.filter(|_| !self.secret.is_multiple_of(5)).map_or(guess, |(_, version)| version)
+    }
+
+    /// A use of the session, of its first generation mostly.
+    fn touch(&self, seen_at: UnixTime) -> Touch {
+        let acr = [Assurance::Aal1, Assurance::Aal2][usize::from(self.flag)];
+        Touch { seen_at, acr, generation: u32::from(self.other.is_multiple_of(4)) }
     }
 
     /// The session as it is kept, to be renamed: from the same reading on both sides.
@@ -151,7 +159,7 @@ impl Chosen {
         match self.kind {
             0 => self.open_account(store).await,
             1..=4 => print(store.open_session(self.new_session(store).await).await),
-            5 => print(store.touch(sid, now).await),
+            5 => print(store.touch(vec![(sid, self.touch(now))]).await),
             6 => {
                 let Some(kept) = self.kept(store).await else { return String::new() };
                 let owner = kept.session.owner.map_or(id, |owner| owner.account);
