@@ -88,7 +88,9 @@ async fn each_value_has_a_version_that_a_writer_can_insist_on() {
     let reply = put(&browser, "basket", &json!([2]), ("if-match", "\"1\"")).await.must_be(200);
     assert_eq!(reply.json()["version"], 2);
     let reply = put(&browser, "basket", &json!([3]), ("if-match", "\"1\"")).await;
-    reply.must_be_problem(409, "version-conflict");
+    let reply = reply.must_be_problem(409, "version-conflict");
+    assert_eq!(reply.json()["current_version"], 2);
+    assert_eq!(reply.header("etag"), Some("\"2\""));
     let remove = |version: &str| {
         browser.request("DELETE", &format!("{DATA}/basket")).header("if-match", version)
     };

@@ -33,6 +33,7 @@ pub struct Problem {
 #[derive(Clone, Debug, Default)]
 struct More {
     faults: Vec<Fault>,
+    current_version: Option<u64>,
     headers: HeaderMap,
 }
 
@@ -58,6 +59,19 @@ impl Problem {
     #[must_use]
     pub fn faults(&self) -> &[Fault] {
         &self.more.faults
+    }
+
+    /// The version that a key of session data has now, where the writer believed another.
+    #[must_use]
+    pub fn current_version(&self) -> Option<u64> {
+        self.more.current_version
+    }
+
+    /// Tells it to programs that read the document, and to those that read `ETag`.
+    fn with_version(mut self, version: u64) -> Self {
+        self.more.current_version = Some(version);
+        crate::edge::set(&mut self.more.headers, header::ETAG, &format!("\"{version}\""));
+        self
     }
 
     fn with_fault(

@@ -185,6 +185,9 @@ fn document(problem: &Problem, client: &Client) -> String {
     if !problem.faults().is_empty() {
         document["errors"] = serde_json::json!(problem.faults());
     }
+    if let Some(version) = problem.current_version() {
+        document["current_version"] = version.into();
+    }
     document.to_string()
 }
 

@@ -242,7 +242,8 @@ impl From<DataError> for Problem {
                 StatusCode::CONFLICT,
                 "version-conflict",
                 format!("The key has version {current} by now; 0 means that it is not there."),
-            ),
+            )
+            .with_version(current),
             DataError::TooLarge => Self::new(
                 StatusCode::PAYLOAD_TOO_LARGE,
                 "session-data-too-large",
