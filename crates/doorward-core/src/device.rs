@@ -49,8 +49,14 @@ impl Device {
     /// ```
     #[must_use]
     pub fn seen(user_agent: &str, ip: String) -> Self {
-        let user_agent: String =
-            user_agent.chars().filter(|c| !c.is_control()).take(USER_AGENT_MAX).collect();
+        let user_agent = user_agent.chars().filter(|c| !c.is_control()).take(USER_AGENT_MAX);
+        Self::kept(user_agent.collect(), ip)
+    }
+
+    /// Describes a device again by what was kept of it: the label follows from the `User-Agent`, and
+    /// is not kept.
+    #[must_use]
+    pub fn kept(user_agent: String, ip: String) -> Self {
         let first = |names: &[(&str, &'static str)]| {
             names.iter().find(|(mark, _)| user_agent.contains(mark)).map(|(_, name)| *name)
         };

@@ -54,6 +54,7 @@ mod setup;
 mod sweep;
 #[cfg(test)]
 mod tests;
+mod words;
 mod writer;
 
 /// Everything kept in one SQLite file. Dropping it waits until everything asked for is done.
@@ -119,7 +120,6 @@ fn prepare(db: &Connection, patience: Duration) -> Result<(), StoreFailed> {
         return Err(Fault::NoWriteAheadLog(mode).into());
     }
     db.pragma_update(None, "synchronous", "FULL")?;
-    db.pragma_update(None, "foreign_keys", true)?;
     // Deleted rows are overwritten in pages that are written anyway; freed pages are not.
     db.pragma_update(None, "secure_delete", "FAST")?;
     db.pragma_update(None, "temp_store", "MEMORY")?;

@@ -37,6 +37,9 @@ pub enum Method {
 }
 
 impl Method {
+    /// Every method there is.
+    pub const ALL: [Self; 1] = [Self::Password];
+
     /// The method's value of `amr` (RFC 8176).
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -48,6 +51,6 @@ impl Method {
     /// Reads a value of `amr`.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Password].into_iter().find(|method| method.name() == name)
+        Self::ALL.into_iter().find(|method| method.name() == name)
     }
 }

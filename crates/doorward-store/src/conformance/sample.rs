@@ -113,11 +113,7 @@ pub fn account_at(n: u64, name: &str, address: &str) -> NewAccount {
 #[must_use]
 pub fn anonymous(n: u64) -> NewSession {
     let session = Session::open_anonymous(SessionId(n.into()), &secret(n), NOON);
-    let device = Device {
-        user_agent: "Mozilla/5.0".into(),
-        label: "Firefox on Linux".into(),
-        ip: "192.0.2.1".into(),
-    };
+    let device = Device::seen("Mozilla/5.0 (X11; Linux) Firefox/140.0", "192.0.2.1".into());
     let event =
         Event { kind: EventKind::SessionOpened, session: Some(session.sid), ..event(2000 + n) };
     NewSession {

@@ -58,9 +58,9 @@ impl<'row> Columns<'row> {
 
     /// The next column as it is.
     pub(super) fn take<T: FromSql>(&mut self) -> Result<T, StoreFailed> {
-        let value = self.row.get(self.next)?;
+        let value = self.row.get(self.next);
         self.next += 1;
-        Ok(value)
+        value.map_err(|_| self.unreadable())
     }
 
     /// The next column: the bits of an id.

@@ -21,6 +21,8 @@ pub(super) enum Fault {
     Unreadable(String),
     #[error("the database has version {found}, and this program knows {known}: use a newer one")]
     FromTheFuture { found: usize, known: usize },
+    #[error("the database was not brought up to date: rows in it hang from nothing")]
+    Dangling,
     #[error("the file is a database of some other program")]
     NotOurs,
     #[error("no write-ahead log is possible here (journal mode `{0}`): is it a network drive?")]

@@ -7,17 +7,30 @@ use super::fault::Fault;
 use crate::act::StoreFailed;
 
 /// Every step there ever was, in order. A step that was released is never edited.
-const MIGRATIONS: [&str; 2] =
-    [include_str!("migrations/0001_first.sql"), include_str!("migrations/0002_life.sql")];
+pub(super) const MIGRATIONS: [&str; 3] = [
+    include_str!("migrations/0001_first.sql"),
+    include_str!("migrations/0002_life.sql"),
+    include_str!("migrations/0003_user_agents.sql"),
+];
 
 /// Marks a file as ours: `door`.
-const APPLICATION_ID: i64 = 0x646F_6F72;
+pub(super) const APPLICATION_ID: i64 = 0x646F_6F72;
 
 /// Brings the database up to date, whole or not at all.
 ///
 /// A file of a newer Doorward is refused: an old program would write rows that the new one takes
 /// for its own.
+///
+/// Foreign keys are off until it is done: a step that makes a table anew drops the old one, and what
+/// hangs from its rows must stay. They are on from then on.
 pub(super) fn migrate(db: &mut Connection) -> Result<(), StoreFailed> {
+    db.pragma_update(None, "foreign_keys", false)?;
+    bring_up(db)?;
+    db.pragma_update(None, "foreign_keys", true)?;
+    Ok(())
+}
+
+fn bring_up(db: &mut Connection) -> Result<(), StoreFailed> {
     // Immediate, so that of two processes that start at once the second waits and finds it done.
     let act = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let number = |sql| act.query_row(sql, (), |row| row.get::<_, i64>(0));
@@ -34,6 +47,9 @@ pub(super) fn migrate(db: &mut Connection) -> Result<(), StoreFailed> {
         act.execute_batch(step)?;
     }
     if !missing.is_empty() {
+        if act.prepare("PRAGMA foreign_key_check")?.exists(())? {
+            return Err(Fault::Dangling.into());
+        }
         act.pragma_update(None, "application_id", APPLICATION_ID)?;
         act.pragma_update(None, "user_version", rows(MIGRATIONS.len()))?;
     }

@@ -4,13 +4,12 @@ use async_trait::async_trait;
 use doorward_core::account::{Epoch, PasswordVersion};
 use doorward_core::retired::Retired;
 use doorward_core::revocation::{Revocation, Revoked};
-use doorward_core::session::{
-    Assurance, Carrier, Device, Lifetimes, Method, Owner, Session, Touch,
-};
+use doorward_core::session::{Carrier, Device, Lifetimes, Owner, Session, Touch};
 use doorward_wire::{AccountId, SecretDigest, SessionId, UnixTime};
 use rusqlite::{Connection, params};
 
 use super::columns::{Columns, all, bytes, change, first, is_taken, only, rows, whole};
+use super::words::{Address, AssuranceNumber, CarrierNumber, MethodBits};
 use super::writer::{Acted, Verdict};
 use super::{SqliteStore, accounts, data, events, log, refresh, sweep};
 use crate::Sessions;
@@ -21,10 +20,11 @@ macro_rules! select {
     ($where:literal) => {
         concat!(
             "SELECT s.sid, s.key, s.account, s.epoch, s.carrier, s.remembered, s.opened_at,
-                s.proved_at, s.seen_at, s.generation, s.amr, s.acr, s.user_agent, s.label, s.ip,
+                s.proved_at, s.seen_at, s.generation, s.amr, s.acr, u.text, s.ip,
                 a.id, a.username, a.email, a.role, a.epoch, a.password_version, a.disabled,
                 a.created_at
-            FROM session AS s LEFT JOIN account AS a ON a.id = s.account ",
+            FROM session AS s LEFT JOIN user_agent AS u ON u.id = s.user_agent
+                LEFT JOIN account AS a ON a.id = s.account ",
             $where
         )
     };
@@ -49,7 +49,7 @@ impl Sessions for SqliteStore {
         self.readers.read(|db| {
             let kept = first(db, RETIRED, (key.0,), |row| {
                 let (sid, at, reads) = (SessionId(row.id()?), row.time()?, row.take()?);
-                let (proved_at, acr) = (row.time()?, row.text(Assurance::from_name)?);
+                let (proved_at, acr) = (row.time()?, row.take::<AssuranceNumber>()?.0);
                 Ok((sid, Retired { key, at, reads, proved_at, acr }))
             })?;
             let Some((sid, retired)) = kept else { return Ok(None) };
@@ -124,11 +124,12 @@ pub(super) fn find(db: &Connection, sid: SessionId) -> Result<Option<Found>, Sto
     first(db, select!("WHERE s.sid = ?1"), (bytes(sid.0),), found)
 }
 
-/// Writes a use of a session, as part of an act. The names of the levels sort as the levels do.
+/// Writes a use of a session, as part of an act. The numbers of the levels sort as the levels do.
 pub(super) fn touch(db: &Connection, sid: SessionId, used: Touch) -> Result<(), StoreFailed> {
     const TOUCH: &str = "UPDATE session SET seen_at = max(seen_at, ?2),
         acr = iif(generation = ?3, min(acr, ?4), acr) WHERE sid = ?1";
-    let row = params![bytes(sid.0), whole(used.seen_at.0), used.generation, used.acr.name()];
+    let row =
+        params![bytes(sid.0), whole(used.seen_at.0), used.generation, AssuranceNumber(used.acr)];
     change(db, TOUCH, row)?;
     Ok(())
 }
@@ -169,25 +170,29 @@ fn is_admitted(
 }
 
 fn insert(db: &Connection, session: &Session, device: &Device) -> Result<(), rusqlite::Error> {
+    // Each text is kept once. Triggers count the sessions that have it, and it goes with the last.
+    const NAME: &str = "INSERT INTO user_agent (text) SELECT ?1 WHERE ?1 <> ''
+        ON CONFLICT DO NOTHING";
     const INSERT: &str = "INSERT INTO session (sid, key, account, epoch, carrier, remembered,
-        opened_at, proved_at, seen_at, generation, amr, acr, user_agent, label, ip)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
+        opened_at, proved_at, seen_at, generation, amr, acr, user_agent, ip)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12,
+            (SELECT id FROM user_agent WHERE text = ?13), ?14)";
+    change(db, NAME, (&device.user_agent,))?;
     let row = params![
         bytes(session.sid.0),
         session.key.map(|key| key.0),
         session.owner.map(|owner| bytes(owner.account.0)),
         session.owner.map(|owner| owner.epoch.0),
-        session.carrier.name(),
+        CarrierNumber(session.carrier),
         session.remembered,
         whole(session.opened_at.0),
         whole(session.proved_at.0),
         whole(session.seen_at.0),
         session.generation,
-        names(&session.amr),
-        session.acr.name(),
+        MethodBits(session.amr.clone()),
+        AssuranceNumber(session.acr),
         device.user_agent,
-        device.label,
-        device.ip,
+        Address(device.ip.clone()),
     ];
     change(db, INSERT, row).map(|_| ())
 }
@@ -223,8 +228,8 @@ pub(super) fn rename(db: &Connection, new: &NewSecret) -> Acted<Result<(), Sessi
         session.owner.map(|owner| owner.epoch.0),
         whole(session.proved_at.0),
         whole(session.seen_at.0),
-        names(&session.amr),
-        session.acr.name(),
+        MethodBits(session.amr.clone()),
+        AssuranceNumber(session.acr),
         session.generation,
     ];
     match change(db, RENAME, row) {
@@ -258,7 +263,7 @@ fn retire(db: &Connection, sid: SessionId, retired: &Retired) -> Result<(), Stor
         whole(retired.at.0),
         retired.reads,
         whole(retired.proved_at.0),
-        retired.acr.name(),
+        AssuranceNumber(retired.acr),
     ];
     change(db, RETIRE, row)?;
     Ok(())
@@ -317,16 +322,17 @@ fn found(row: &mut Columns<'_>) -> Result<Found, StoreFailed> {
         sid: row.id().map(SessionId)?,
         key: row.take::<Option<_>>()?.map(SecretDigest),
         owner: owner(row)?,
-        carrier: row.text(Carrier::from_name)?,
+        carrier: row.take::<CarrierNumber>()?.0,
         remembered: row.take()?,
         opened_at: row.time()?,
         proved_at: row.time()?,
         seen_at: row.time()?,
         generation: row.take()?,
-        amr: row.text(|names| names.split_whitespace().map(Method::from_name).collect())?,
-        acr: row.text(Assurance::from_name)?,
+        amr: row.take::<MethodBits>()?.0,
+        acr: row.take::<AssuranceNumber>()?.0,
     };
-    let device = Device { user_agent: row.take()?, label: row.take()?, ip: row.take()? };
+    let user_agent = row.take::<Option<String>>()?.unwrap_or_default();
+    let device = Device::kept(user_agent, row.take::<Address>()?.0);
     let account = if row.is_null()? { None } else { Some(accounts::account(row)?) };
     Ok(Found { session, device, account })
 }
@@ -335,8 +341,4 @@ fn owner(row: &mut Columns<'_>) -> Result<Option<Owner>, StoreFailed> {
     let (account, epoch) = (row.maybe_id()?, row.take::<Option<u32>>()?);
     let owner = |(account, epoch)| Owner { account: AccountId(account), epoch: Epoch(epoch) };
     Ok(account.zip(epoch).map(owner))
-}
-
-fn names(methods: &[Method]) -> String {
-    methods.iter().map(|method| method.name()).collect::<Vec<_>>().join(" ")
 }

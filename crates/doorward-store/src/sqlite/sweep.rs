@@ -8,11 +8,12 @@
 use std::sync::Arc;
 
 use doorward_core::revocation::{Revocation, Revoked};
-use doorward_core::session::{Assurance, Carrier, Lifetimes, Session};
+use doorward_core::session::{Lifetimes, Session};
 use doorward_wire::{SessionId, UnixTime};
 use rusqlite::Connection;
 
 use super::columns::{Columns, bytes, change, first, rows};
+use super::words::{AssuranceNumber, CarrierNumber};
 use super::writer::Verdict;
 use super::{SqliteStore, log};
 use crate::act::{StoreFailed, Swept};
@@ -112,13 +113,13 @@ fn ages(row: &mut Columns<'_>) -> Result<Session, StoreFailed> {
         sid: row.id().map(SessionId)?,
         key: None,
         owner: None,
-        carrier: row.text(Carrier::from_name)?,
+        carrier: row.take::<CarrierNumber>()?.0,
         remembered: row.take()?,
         opened_at: row.time()?,
         proved_at: row.time()?,
         seen_at: row.time()?,
         generation: 0,
         amr: Vec::new(),
-        acr: row.text(Assurance::from_name)?,
+        acr: row.take::<AssuranceNumber>()?.0,
     })
 }

@@ -7,6 +7,7 @@ use super::*;
 
 mod faults;
 mod model;
+mod room;
 
 /// A directory of its own for a store, gone when the test ends.
 struct Directory(PathBuf);
@@ -34,6 +35,15 @@ impl Drop for Directory {
     fn drop(&mut self) {
         drop(fs::remove_dir_all(&self.0));
     }
+}
+
+/// Runs something on the connection that writes.
+async fn on_writer(store: &SqliteStore, sql: &'static str) {
+    let act = move |db: &Connection| {
+        db.prepare(sql)?.query(())?.next()?;
+        Ok(Verdict::Keep(()))
+    };
+    store.writer.act(act).await.unwrap();
 }
 
 crate::store_laws!(async || {

@@ -2,4 +2,4 @@
 -- One that was retired before this step reads nothing.
 ALTER TABLE retired_key ADD COLUMN reads INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE retired_key ADD COLUMN proved_at INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE retired_key ADD COLUMN acr TEXT NOT NULL DEFAULT 'aal1';
+ALTER TABLE retired_key ADD COLUMN acr INTEGER NOT NULL DEFAULT 1;

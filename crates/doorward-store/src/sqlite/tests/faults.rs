@@ -22,15 +22,6 @@ fn sibling(directory: &Directory, suffix: &str) -> PathBuf {
     directory.0.join(format!("doorward.db{suffix}"))
 }
 
-/// Runs something on the connection that writes.
-async fn on_writer(store: &SqliteStore, sql: &'static str) {
-    let act = move |db: &Connection| {
-        db.prepare(sql)?.query(())?.next()?;
-        Ok(Verdict::Keep(()))
-    };
-    store.writer.act(act).await.unwrap();
-}
-
 /// Another process that holds the database: what is asked for meanwhile gathers in the queue.
 fn hold(directory: &Directory) -> Connection {
     let other = Connection::open(directory.file()).unwrap();
@@ -371,9 +362,11 @@ async fn a_value_that_was_tampered_with_is_a_failure_and_not_a_session() {
     store.open_account(account(1, "ada")).await.unwrap();
     store.open_session(session(10, 1)).await.unwrap();
     for (sql, expected) in [
-        ("UPDATE session SET acr = 'aal9'", "`acr`"),
-        ("UPDATE session SET acr = 'aal1', amr = 'pwd telepathy'", "`amr`"),
-        ("UPDATE session SET amr = 'pwd', seen_at = -1", "`seen_at`"),
+        ("UPDATE session SET acr = 9", "`acr`"),
+        ("UPDATE session SET acr = 1, amr = 1 | 1 << 40", "`amr`"),
+        ("UPDATE session SET amr = 1, carrier = 2", "`carrier`"),
+        ("UPDATE session SET carrier = 0, ip = x'7f0001'", "`ip`"),
+        ("UPDATE session SET ip = x'7f000001', seen_at = -1", "`seen_at`"),
         ("UPDATE account SET role = 'owner'", "seen_at"),
     ] {
         on_writer(&store, sql).await;
