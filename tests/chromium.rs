@@ -4,6 +4,7 @@
 //! (the cookie, foreign scripts, foreign forms); and screenshots in `tests/artefacts/`, to be
 //! looked at.
 
+mod behind_nginx;
 mod driver;
 mod foreign;
 mod person;

@@ -11,11 +11,25 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
+use crate::harness::nginx::{self, Nginx};
 use crate::harness::{Folder, eventually, within};
 
 /// Where Debian puts them.
 const CHROMEDRIVER: &str = "/usr/bin/chromedriver";
 const CHROMIUM: &str = "/usr/bin/chromium";
+
+/// What a window without a person and without the network is started with.
+const FLAGS: [&str; 9] = [
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--window-size=1200,900",
+];
 
 /// A browser window. Dropped, it is closed whatever happened.
 pub(super) struct Chromium {
@@ -36,7 +50,23 @@ impl Chromium {
         Self::with(json!({ "profile.managed_default_content_settings.javascript": 2 })).await
     }
 
+    /// Opens a window that finds [`NAME`](nginx::NAME) and the hosts under it on this machine, and
+    /// trusts the key of this nginx: a test has signed its certificate itself.
+    pub(super) async fn behind(nginx: &Nginx) -> Self {
+        let finds = format!("MAP {0} 127.0.0.1, MAP *.{0} 127.0.0.1", nginx::NAME);
+        let trusts = nginx.key_digest();
+        let flags = [
+            format!("--host-resolver-rules={finds}"),
+            format!("--ignore-certificate-errors-spki-list={trusts}"),
+        ];
+        Self::with_flags(json!({}), &flags).await
+    }
+
     async fn with(preferences: Value) -> Self {
+        Self::with_flags(preferences, &[]).await
+    }
+
+    async fn with_flags(preferences: Value, flags: &[String]) -> Self {
         for program in [CHROMIUM, CHROMEDRIVER] {
             assert!(
                 Path::new(program).exists(),
@@ -48,16 +78,13 @@ impl Chromium {
         let Some(port) = port(&mut driver) else {
             panic!("chromedriver ended before it listened: {:?}", driver.wait());
         };
-        let options = json!({
-            "binary": CHROMIUM,
-            "prefs": preferences,
-            "args": [
-                "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic",
-                "--no-first-run", "--disable-background-networking",
-                "--disable-component-update", "--disable-sync", "--window-size=1200,900",
-                format!("--user-data-dir={}", profile.path().display()),
-            ],
-        });
+        let profile_flag = format!("--user-data-dir={}", profile.path().display());
+        let args: Vec<&str> = FLAGS
+            .into_iter()
+            .chain([profile_flag.as_str()])
+            .chain(flags.iter().map(String::as_str))
+            .collect();
+        let options = json!({ "binary": CHROMIUM, "prefs": preferences, "args": args });
         let capabilities = [("goog:chromeOptions".to_owned(), options)].into_iter().collect();
         let mut builder = ClientBuilder::new(HttpConnector::new());
         let address = SocketAddr::from(([127, 0, 0, 1], port));

@@ -121,6 +121,17 @@ impl Server {
         .await
     }
 
+    /// A production server for another origin, behind a trusted proxy on this machine.
+    pub(crate) async fn behind(origin: &str) -> Self {
+        Self::production(|settings| {
+            settings.site = Site::Production {
+                origin: origin.to_owned(),
+                trusted_proxies: vec!["127.0.0.1/32".parse().unwrap()],
+            };
+        })
+        .await
+    }
+
     async fn build(change: impl FnOnce(&mut Settings)) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

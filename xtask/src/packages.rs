@@ -1,5 +1,7 @@
 //! The programs that Rust does not bring, by the names of their Debian packages.
 
+use std::path::Path;
+
 use crate::step::{self, Failure, Outcome};
 
 /// A program, and the package that brings it.
@@ -13,6 +15,9 @@ pub(crate) const BROWSER: [Package; 2] = [
     Package { program: "chromium", name: "chromium" },
     Package { program: "chromedriver", name: "chromium-driver" },
 ];
+
+/// What makes certificates for the tests.
+pub(crate) const CERTIFICATES: [Package; 1] = [Package { program: "openssl", name: "openssl" }];
 
 /// What a measurement needs: a load, and a way to keep it off the server's core.
 pub(crate) const LOAD: [Package; 2] =
@@ -49,6 +54,26 @@ pub(crate) fn ensure(packages: &[Package]) -> Outcome {
         step::run(&mut command).map_err(|failure| failure.or_try(install.clone()))?;
     }
     Ok(())
+}
+
+/// Fetches nginx and unpacks it below `target/`, if the system has none.
+///
+/// It is not installed: installing it starts a server on port 80 and writes into `/etc`, and a test
+/// wants neither. What it links to is on every Debian.
+pub(crate) fn unpack_nginx() -> Outcome {
+    let folder = step::root().join("target/debian");
+    let program = "usr/sbin/nginx";
+    if Path::new("/").join(program).is_file() || folder.join(program).is_file() {
+        return Ok(());
+    }
+    let unpacked = folder.display().to_string();
+    std::fs::create_dir_all(&folder).map_err(Failure::while_doing(unpacked.clone()))?;
+    let remedy = "install nginx, then run this again";
+    let mut fetch = step::command(&["apt-get", "-q", "download", "nginx"]);
+    step::run(fetch.current_dir(&folder)).map_err(|failure| failure.or_try(remedy))?;
+    let unpack = "for package in nginx_*.deb; do dpkg-deb -x \"$package\" .; done";
+    let mut unpack = step::command(&["sh", "-c", unpack]);
+    step::run(unpack.current_dir(&folder)).map_err(|failure| failure.or_try(remedy))
 }
 
 fn is_root() -> Outcome<bool> {

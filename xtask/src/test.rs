@@ -8,6 +8,8 @@ use crate::step::{self, Outcome};
 /// The larger part comes last, so that its count is the last line.
 pub(crate) fn run(arguments: &[&str]) -> Outcome {
     packages::ensure(&packages::BROWSER)?;
+    packages::ensure(&packages::CERTIFICATES)?;
+    packages::unpack_nginx()?;
     step::run(&mut step::command(&["cargo", "test", "--workspace", "--doc"]))?;
     if step::read(&mut step::command(&["cargo", "nextest", "--version"])).is_ok() {
         let words = [&["cargo", "nextest", "run", "--workspace"], arguments].concat();
