@@ -5,6 +5,7 @@
 //! reason than the one under test. The numbers are those of `docs/why/attacks.md`.
 
 mod bodies;
+mod caches;
 mod cookies;
 mod csrf;
 mod enumeration;

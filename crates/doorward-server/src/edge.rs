@@ -31,6 +31,11 @@ const PAGE_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'sel
 /// What anything else may do in a browser: nothing.
 const DATA_POLICY: &str = "default-src 'none'; base-uri 'none'; frame-ancestors 'none'";
 
+/// What an answer to a safe request depends on: who is asking.
+const WHO_ASKS: &str = "Cookie, Authorization";
+/// What an answer to an unsafe request depends on: where it comes from, too.
+const WHO_ASKS_FROM_WHERE: &str = "Cookie, Authorization, Origin, Sec-Fetch-Site";
+
 async fn handle(
     app: &App,
     router: Router,
@@ -40,6 +45,7 @@ async fn handle(
     let path = request.uri().path().to_owned();
     let is_health = matches!(path.as_str(), "/livez" | "/readyz" | "/healthz");
     let ambiguous = matches!(request::carried(app, request.headers()), Carried::Ambiguous);
+    let vary = if request::is_safe(request.method()) { WHO_ASKS } else { WHO_ASKS_FROM_WHERE };
     let admitted = match refused.filter(|_| !is_health) {
         Some(problem) => Err(problem),
         None => admit(app, &request, &client),
@@ -64,7 +70,7 @@ async fn handle(
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
         response = draw(&problem, response, &path, &client);
     }
-    finish(app, &mut response, &client);
+    finish(app, &mut response, vary, &client);
     response
 }
 
@@ -192,7 +198,7 @@ fn document(problem: &Problem, client: &Client) -> String {
 }
 
 /// What every answer gets on its way out.
-fn finish(app: &App, response: &mut Response, client: &Client) {
+fn finish(app: &App, response: &mut Response, vary: &'static str, client: &Client) {
     let headers = response.headers_mut();
     let is_page = headers
         .get(header::CONTENT_TYPE)
@@ -210,6 +216,8 @@ fn finish(app: &App, response: &mut Response, client: &Client) {
     headers.entry(HeaderName::from_static("cross-origin-resource-policy")).or_insert(same_origin);
     if headers.contains_key(header::SET_COOKIE) || !headers.contains_key(header::CACHE_CONTROL) {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        // For caches that are told to store all the same (attack 16): each asker has their own.
+        headers.insert(header::VARY, HeaderValue::from_static(vary));
     }
     if let Site::Production { .. } = app.settings.site {
         headers.insert(
