@@ -4,14 +4,19 @@
 //! the honest request, which succeeds in the same test, so that nothing is refused for another
 //! reason than the one under test. The numbers are those of `docs/why/attacks.md`.
 
+mod ages;
+mod answers;
 mod bodies;
 mod caches;
 mod cookies;
+mod cors;
 mod csrf;
 mod enumeration;
 mod fixation;
 mod headers;
+mod logout;
 mod methods;
+mod other_sessions;
 mod passwords;
 mod past_holes;
 mod secrecy;
