@@ -76,11 +76,7 @@ impl CookieForm {
     /// assert!(matches!(CookieForm::Development.read([two.as_bytes()]), Carried::Ambiguous));
     /// ```
     pub fn read<'a>(self, headers: impl IntoIterator<Item = &'a [u8]>) -> Carried {
-        let mut ours = headers
-            .into_iter()
-            .flat_map(|header| header.split(|byte| *byte == b';'))
-            .map(|pair| pair.strip_prefix(b" ").unwrap_or(pair))
-            .filter_map(|pair| pair.strip_prefix(self.name().as_bytes())?.strip_prefix(b"="));
+        let mut ours = values(self.name(), headers);
         let Some(value) = ours.next() else { return Carried::Nothing };
         if ours.next().is_some() {
             return Carried::Ambiguous;
@@ -112,6 +108,18 @@ impl CookieForm {
     pub fn clear(self) -> String {
         format!("{}=; {}; Max-Age=0", self.name(), self.attributes())
     }
+}
+
+/// The values of every cookie of this name, byte for byte.
+pub(crate) fn values<'a>(
+    name: &'static str,
+    headers: impl IntoIterator<Item = &'a [u8]>,
+) -> impl Iterator<Item = &'a [u8]> {
+    headers
+        .into_iter()
+        .flat_map(|header| header.split(|byte| *byte == b';'))
+        .map(|pair| pair.strip_prefix(b" ").unwrap_or(pair))
+        .filter_map(move |pair| pair.strip_prefix(name.as_bytes())?.strip_prefix(b"="))
 }
 
 #[cfg(test)]

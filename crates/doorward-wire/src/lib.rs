@@ -4,6 +4,7 @@
 //! Both sides of the street use this crate: the server, and `doorward-guard` in somebody's app.
 
 pub mod cookie;
+pub mod dbsc;
 pub mod id;
 pub mod jose;
 pub mod json;

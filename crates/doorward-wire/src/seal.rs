@@ -11,8 +11,11 @@ use aws_lc_rs::hmac;
 use base64ct::{Base64UrlUnpadded, Encoding};
 use zeroize::Zeroizing;
 
-/// The key that seals what a store must be able to give back.
-pub struct MasterKey(LessSafeKey);
+/// The key that seals what a store must be able to give back, and the root of what is derived.
+pub struct MasterKey {
+    sealing: LessSafeKey,
+    root: Zeroizing<[u8; 32]>,
+}
 
 /// The sealed thing could not be opened: another master key, another purpose, or changed bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -37,7 +40,21 @@ impl MasterKey {
     /// Makes a master key from bytes that nobody else knows.
     pub fn from_bytes(bytes: &[u8; 32]) -> Result<Self, MalformedMasterKey> {
         let key = UnboundKey::new(&AES_256_GCM, bytes).map_err(|_| MalformedMasterKey)?;
-        Ok(Self(LessSafeKey::new(key)))
+        Ok(Self { sealing: LessSafeKey::new(key), root: Zeroizing::new(*bytes) })
+    }
+
+    /// A secret of its own for one `purpose`: the same on every node that has this master key, and
+    /// after every restart.
+    ///
+    /// ```
+    /// use doorward_wire::seal::MasterKey;
+    /// let master = MasterKey::from_bytes(&[1; 32]).unwrap();
+    /// assert_eq!(*master.derive("a"), *MasterKey::from_bytes(&[1; 32]).unwrap().derive("a"));
+    /// assert_ne!(*master.derive("a"), *master.derive("b"));
+    /// ```
+    #[must_use]
+    pub fn derive(&self, purpose: &str) -> Zeroizing<[u8; 32]> {
+        derive(&self.root[..], purpose, "")
     }
 
     /// Seals `secret` for `purpose`. The nonce must never have been used before: draw it.
@@ -57,7 +74,7 @@ impl MasterKey {
     pub fn seal(&self, purpose: &str, secret: &[u8], nonce: [u8; NONCE_LEN]) -> Vec<u8> {
         let mut sealed = secret.to_vec();
         let tag = self
-            .0
+            .sealing
             .seal_in_place_separate_tag(
                 Nonce::assume_unique_for_key(nonce),
                 Aad::from(purpose.as_bytes()),
@@ -75,7 +92,7 @@ impl MasterKey {
         let (nonce, rest) = sealed.split_first_chunk::<NONCE_LEN>().ok_or(CannotOpen)?;
         let mut opened = Zeroizing::new(rest.to_vec());
         let length = self
-            .0
+            .sealing
             .open_in_place(
                 Nonce::assume_unique_for_key(*nonce),
                 Aad::from(purpose.as_bytes()),

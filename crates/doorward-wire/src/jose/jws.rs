@@ -5,18 +5,21 @@ use std::fmt;
 use base64ct::{Base64UrlUnpadded, Encoding};
 use serde::de::{Error, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
 
 use super::algorithm::{Algorithm, UnknownAlgorithm};
+use super::jwk::Jwk;
 use super::key::{SignFailed, SigningKey, VerifyingKey};
 use crate::json;
 
 /// The most bytes a token may have. Longer ones are refused unread.
 pub const COMPACT_BYTES_MAX: usize = 8 * 1024;
 
-/// Header parameters that are refused, not ignored: they bring a key (RFC 8725, section 3.10), or
-/// change what the signature is over or what the bytes mean.
-const REFUSED_PARAMETERS: [&str; 9] =
-    ["crit", "b64", "zip", "jku", "jwk", "x5u", "x5c", "x5t", "x5t#S256"];
+/// Header parameters that are refused, not ignored: they point at a key (RFC 8725, section 3.10), or
+/// change what the signature is over or what the bytes mean. `jwk` is refused too, but where a token
+/// is to bring its key: [`Compact::parse_with_key`].
+const REFUSED_PARAMETERS: [&str; 8] =
+    ["crit", "b64", "zip", "jku", "x5u", "x5c", "x5t", "x5t#S256"];
 
 /// A token as it was read. It proves nothing until [`verify`](Self::verify).
 ///
@@ -95,8 +98,24 @@ pub fn sign_compact(
 }
 
 impl<'a> Compact<'a> {
-    /// Takes a token apart: size, characters, parts, encoding, header.
+    /// Takes a token apart: size, characters, parts, encoding, header. One that brings a key is
+    /// refused.
     pub fn parse(token: &'a str) -> Result<Self, Malformed> {
+        let (token, jwk) = Self::take_apart(token)?;
+        if jwk.is_some() { Err(Malformed::Header) } else { Ok(token) }
+    }
+
+    /// Takes a token apart that brings its own key in `jwk`. One that brings none is refused.
+    ///
+    /// Such a token says nothing that its sender could not have made up: that its signature
+    /// verifies with the key shows that they have the key, and no more.
+    pub fn parse_with_key(token: &'a str) -> Result<(Self, Jwk), Malformed> {
+        let (token, jwk) = Self::take_apart(token)?;
+        let jwk = jwk.ok_or(Malformed::Header)?;
+        Ok((token, serde_json::from_value(jwk).map_err(|_| Malformed::Header)?))
+    }
+
+    fn take_apart(token: &'a str) -> Result<(Self, Option<Value>), Malformed> {
         if token.len() > COMPACT_BYTES_MAX {
             return Err(Malformed::TooLong);
         }
@@ -109,9 +128,9 @@ impl<'a> Compact<'a> {
         if header.is_empty() || signature.is_empty() || payload.contains('.') {
             return Err(Malformed::Parts);
         }
-        let header = json::strict(&decode(header)?).map_err(|_| Malformed::Header)?;
+        let Read { header, jwk } = json::strict(&decode(header)?).map_err(|_| Malformed::Header)?;
         let (payload, signature) = (decode(payload)?, decode(signature)?);
-        Ok(Self { signed, header, payload, signature })
+        Ok((Self { signed, header, payload, signature }, jwk))
     }
 
     /// What its header says of its type. Nobody has vouched for it yet.
@@ -175,26 +194,33 @@ struct Header {
     typ: Option<String>,
 }
 
+/// A header as it was read, and the key that it brings.
+struct Read {
+    header: Header,
+    jwk: Option<Value>,
+}
+
 // By hand, because a derived `Option` takes `null` for an absent member, and the presence of a
 // refused parameter counts whatever its value.
-impl<'de> Deserialize<'de> for Header {
+impl<'de> Deserialize<'de> for Read {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Parameters;
 
         impl<'de> Visitor<'de> for Parameters {
-            type Value = Header;
+            type Value = Read;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("an object")
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Header, A::Error> {
-                let (mut alg, mut kid, mut typ) = (None, None, None);
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Read, A::Error> {
+                let (mut alg, mut kid, mut typ, mut jwk) = (None, None, None, None);
                 while let Some(name) = map.next_key::<String>()? {
                     match name.as_str() {
                         "alg" => alg = Some(map.next_value()?),
                         "kid" => kid = Some(map.next_value()?),
                         "typ" => typ = Some(map.next_value()?),
+                        "jwk" => jwk = Some(map.next_value()?),
                         name if REFUSED_PARAMETERS.contains(&name) => {
                             return Err(A::Error::custom("a header parameter that we refuse"));
                         }
@@ -204,7 +230,7 @@ impl<'de> Deserialize<'de> for Header {
                     }
                 }
                 let alg = alg.ok_or_else(|| A::Error::missing_field("alg"))?;
-                Ok(Header { alg, kid, typ })
+                Ok(Read { header: Header { alg, kid, typ }, jwk })
             }
         }
 
