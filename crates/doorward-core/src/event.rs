@@ -19,6 +19,11 @@ pub enum EventKind {
     SessionReauthenticated,
     /// A secret was shown after it was retired: somebody has a copy of the cookie.
     SecretReuseDetected,
+    /// A session was bound to the key of a device.
+    SessionBound,
+    /// A bound session was used, or asked to go on, without its device's key: perhaps somebody has a
+    /// copy of its cookies.
+    BindingRefused,
     /// A session was ended.
     SessionEnded,
     /// A password was changed.
@@ -36,13 +41,15 @@ pub enum EventKind {
 }
 
 impl EventKind {
-    const ALL: [Self; 13] = [
+    const ALL: [Self; 15] = [
         Self::AccountCreated,
         Self::LoginSucceeded,
         Self::LoginFailed,
         Self::SessionOpened,
         Self::SessionReauthenticated,
         Self::SecretReuseDetected,
+        Self::SessionBound,
+        Self::BindingRefused,
         Self::SessionEnded,
         Self::PasswordChanged,
         Self::TokenReuseDetected,
@@ -62,6 +69,8 @@ impl EventKind {
             Self::SessionOpened => "session.opened",
             Self::SessionReauthenticated => "session.reauthenticated",
             Self::SecretReuseDetected => "session.secret_reuse_detected",
+            Self::SessionBound => "session.bound",
+            Self::BindingRefused => "binding.refused",
             Self::SessionEnded => "session.ended",
             Self::PasswordChanged => "password.changed",
             Self::TokenReuseDetected => "token.reuse_detected",

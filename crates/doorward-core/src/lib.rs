@@ -1,6 +1,7 @@
 //! What is decided. Nothing here waits, reads a clock, draws randomness, or remembers.
 
 pub mod account;
+pub mod binding;
 pub mod credential;
 pub mod csrf;
 pub mod data;

@@ -37,6 +37,7 @@ use doorward_wire::{AccountId, FreshSecret, SecretDigest, SessionId, UnixTime};
 
 pub use self::proof::{Assurance, Method};
 use crate::account::{Account, Epoch};
+use crate::binding::Bound;
 use crate::credential::Proven;
 pub use crate::device::Device;
 use crate::retired::Retired;
@@ -182,6 +183,8 @@ pub struct Session {
     pub amr: Vec<Method>,
     /// How sure we are of them.
     pub acr: Assurance,
+    /// The key of the one device that it goes on with, once there is one.
+    pub bound: Option<Bound>,
 }
 
 /// A session that has just passed [`Session::check`], and the account it belongs to.
@@ -305,6 +308,7 @@ impl Session {
             generation: 0,
             amr: Vec::new(),
             acr: Assurance::Aal1,
+            bound: None,
         }
     }
 

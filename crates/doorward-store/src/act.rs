@@ -1,6 +1,7 @@
 //! What goes into an act of the store and what comes out: plain values that carry no secret.
 
 use doorward_core::account::{Account, Epoch, PasswordVersion};
+use doorward_core::binding::Bound;
 use doorward_core::credential::PasswordHash;
 use doorward_core::data::DataKey;
 use doorward_core::event::Event;
@@ -123,6 +124,55 @@ pub struct NewSecret {
     pub refresh: Option<RefreshToken>,
     /// What to write in the event log in the same act.
     pub event: Event,
+}
+
+/// A session to be bound, and what happens in the same act.
+#[derive(Clone, Debug)]
+pub struct NewBinding {
+    /// The session.
+    pub sid: SessionId,
+    /// The name of its key, and since when.
+    pub bound: Bound,
+    /// The public key, as a JWK.
+    pub jwk: String,
+    /// The number of the challenge that was answered with it.
+    pub spent: u64,
+    /// What to write in the event log in the same act.
+    pub event: Event,
+}
+
+/// Why a session was not bound.
+#[derive(Debug, thiserror::Error)]
+pub enum BindError {
+    /// It is bound already, to this key or to another.
+    #[error("the session is bound")]
+    Bound,
+    /// It has gone, or is carried by tokens.
+    #[error("no such session")]
+    Gone,
+    /// The store failed.
+    #[error(transparent)]
+    Failed(#[from] StoreFailed),
+}
+
+/// The key that a session is bound to, as it is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeptBinding {
+    /// The public key, as a JWK.
+    pub jwk: String,
+    /// The number of the newest challenge that was answered.
+    pub spent: u64,
+}
+
+/// What became of the answer to a challenge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Spending {
+    /// It counts.
+    Counted,
+    /// The challenge, or a later one, was answered before.
+    Late,
+    /// The session has gone, or is not bound.
+    Gone,
 }
 
 /// A change of password, and what happens in the same act.

@@ -19,6 +19,7 @@
 #![expect(clippy::missing_panics_doc, reason = "a law panics when it is broken")]
 
 pub mod accounts;
+pub mod bindings;
 pub mod data;
 pub mod events;
 pub mod keys;
@@ -97,6 +98,13 @@ macro_rules! store_laws {
             data::a_key_made_anew_has_no_version_it_had_before,
             data::no_version_of_the_session_before_a_login_comes_again,
             data::only_named_keys_go_over_and_only_from_an_anonymous_session,
+            bindings::a_session_is_bound_once,
+            bindings::a_session_that_ended_or_has_no_cookie_is_not_bound,
+            bindings::of_parallel_bindings_one_counts,
+            bindings::a_rename_keeps_the_binding,
+            bindings::a_challenge_is_spent_once_and_in_order,
+            bindings::of_parallel_answers_to_one_challenge_one_counts,
+            bindings::a_binding_ends_with_its_session,
             refresh::a_first_use_keeps_the_successor,
             refresh::a_second_use_within_the_window_gets_the_same_successor,
             refresh::a_use_after_the_window_ends_the_session,

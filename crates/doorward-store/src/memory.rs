@@ -18,10 +18,11 @@ use doorward_wire::jose::Algorithm;
 use doorward_wire::{AccountId, EventId, SecretDigest, SessionId, UnixTime};
 use parking_lot::{Mutex, MutexGuard};
 
-use crate::act::{AccountError, Ending, Found, NewAccount, SealedKey, StoreFailed};
+use crate::act::{AccountError, Ending, Found, KeptBinding, NewAccount, SealedKey, StoreFailed};
 use crate::{Events, Keys, Probe, RevocationLog, Setup};
 
 mod accounts;
+mod bindings;
 mod data;
 mod refresh;
 mod sessions;
@@ -42,6 +43,7 @@ struct State {
     data: BTreeMap<(SessionId, DataKey), Datum>,
     /// The highest version of a key that was removed, by session.
     removed: HashMap<SessionId, u64>,
+    bindings: HashMap<SessionId, KeptBinding>,
     refresh: HashMap<SecretDigest, KeptToken>,
     keys: Vec<SealedKey>,
     head: u64,
@@ -94,6 +96,7 @@ impl State {
         self.retired.retain(|_, (of, _)| *of != sid);
         self.data.retain(|(of, _), _| *of != sid);
         self.removed.remove(&sid);
+        self.bindings.remove(&sid);
         self.refresh.retain(|_, kept| kept.token.sid != sid);
         Some(session)
     }

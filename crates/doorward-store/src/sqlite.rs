@@ -39,6 +39,7 @@ use crate::act::StoreFailed;
 use crate::derived::LOOK_MAX;
 
 mod accounts;
+mod bindings;
 mod columns;
 mod data;
 mod events;

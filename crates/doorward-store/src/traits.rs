@@ -13,9 +13,9 @@ use doorward_wire::jose::Algorithm;
 use doorward_wire::{AccountId, SecretDigest, SessionId, UnixTime};
 
 use crate::act::{
-    AccountError, DataError, Ending, Found, NewAccount, NewSecret, NewSession, Page,
-    PasswordChange, Presented, RotateError, Rotated, SealedKey, SessionError, StoreFailed, Swept,
-    Written,
+    AccountError, BindError, DataError, Ending, Found, KeptBinding, NewAccount, NewBinding,
+    NewSecret, NewSession, Page, PasswordChange, Presented, RotateError, Rotated, SealedKey,
+    SessionError, Spending, StoreFailed, Swept, Written,
 };
 
 /// Keeps accounts and their passwords.
@@ -157,6 +157,21 @@ pub trait SessionData: Send + Sync {
     ) -> Result<(), DataError>;
 }
 
+/// Keeps the keys that sessions are bound to.
+#[async_trait]
+pub trait Bindings: Send + Sync {
+    /// Binds a session carried by a cookie to a key, once. One that is bound stays as it is:
+    /// [`BindError::Bound`].
+    async fn bind(&self, new: NewBinding) -> Result<(), BindError>;
+
+    /// Finds the key that a session is bound to.
+    async fn binding(&self, sid: SessionId) -> Result<Option<KeptBinding>, StoreFailed>;
+
+    /// Takes the answer to a challenge of this number, if it is greater than that of every one that
+    /// was answered before. It is no use of the session: `seen_at` stays.
+    async fn spend_challenge(&self, sid: SessionId, number: u64) -> Result<Spending, StoreFailed>;
+}
+
 /// Keeps refresh tokens.
 #[async_trait]
 pub trait RefreshTokens: Send + Sync {
@@ -237,7 +252,16 @@ pub trait Probe: Send + Sync {
 
 /// Everything that a server keeps.
 pub trait Store:
-    Accounts + Sessions + SessionData + RefreshTokens + Keys + RevocationLog + Events + Setup + Probe
+    Accounts
+    + Sessions
+    + SessionData
+    + Bindings
+    + RefreshTokens
+    + Keys
+    + RevocationLog
+    + Events
+    + Setup
+    + Probe
 {
 }
 
@@ -245,6 +269,7 @@ impl<T> Store for T where
     T: Accounts
         + Sessions
         + SessionData
+        + Bindings
         + RefreshTokens
         + Keys
         + RevocationLog

@@ -89,6 +89,15 @@ impl<'row> Columns<'row> {
         self.count().map(UnixTime)
     }
 
+    /// The next column: a time, if there is one.
+    pub(super) fn maybe_time(&mut self) -> Result<Option<UnixTime>, StoreFailed> {
+        if self.is_null()? {
+            self.next += 1;
+            return Ok(None);
+        }
+        self.time().map(Some)
+    }
+
     /// The next column: an epoch.
     pub(super) fn epoch(&mut self) -> Result<Epoch, StoreFailed> {
         self.take().map(Epoch)

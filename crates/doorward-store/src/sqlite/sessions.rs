@@ -2,9 +2,11 @@
 
 use async_trait::async_trait;
 use doorward_core::account::{Epoch, PasswordVersion};
+use doorward_core::binding::Bound;
 use doorward_core::retired::Retired;
 use doorward_core::revocation::{Revocation, Revoked};
 use doorward_core::session::{Carrier, Device, Lifetimes, Owner, Session, Touch};
+use doorward_wire::dbsc::Thumbprint;
 use doorward_wire::{AccountId, SecretDigest, SessionId, UnixTime};
 use rusqlite::{Connection, params};
 
@@ -20,7 +22,8 @@ macro_rules! select {
     ($where:literal) => {
         concat!(
             "SELECT s.sid, s.key, s.account, s.epoch, s.carrier, s.remembered, s.opened_at,
-                s.proved_at, s.seen_at, s.generation, s.amr, s.acr, u.text, s.ip,
+                s.proved_at, s.seen_at, s.generation, s.amr, s.acr, s.bound_key, s.bound_at,
+                u.text, s.ip,
                 a.id, a.username, a.email, a.role, a.epoch, a.password_version, a.disabled,
                 a.created_at
             FROM session AS s LEFT JOIN user_agent AS u ON u.id = s.user_agent
@@ -330,6 +333,7 @@ fn found(row: &mut Columns<'_>) -> Result<Found, StoreFailed> {
         generation: row.take()?,
         amr: row.take::<MethodBits>()?.0,
         acr: row.take::<AssuranceNumber>()?.0,
+        bound: bound(row)?,
     };
     let user_agent = row.take::<Option<String>>()?.unwrap_or_default();
     let device = Device::kept(user_agent, row.take::<Address>()?.0);
@@ -341,4 +345,9 @@ fn owner(row: &mut Columns<'_>) -> Result<Option<Owner>, StoreFailed> {
     let (account, epoch) = (row.maybe_id()?, row.take::<Option<u32>>()?);
     let owner = |(account, epoch)| Owner { account: AccountId(account), epoch: Epoch(epoch) };
     Ok(account.zip(epoch).map(owner))
+}
+
+fn bound(row: &mut Columns<'_>) -> Result<Option<Bound>, StoreFailed> {
+    let (key, at) = (row.take::<Option<_>>()?, row.maybe_time()?);
+    Ok(key.zip(at).map(|(key, at)| Bound { key: Thumbprint(key), at }))
 }

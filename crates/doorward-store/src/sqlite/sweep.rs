@@ -121,5 +121,6 @@ fn ages(row: &mut Columns<'_>) -> Result<Session, StoreFailed> {
         generation: 0,
         amr: Vec::new(),
         acr: row.take::<AssuranceNumber>()?.0,
+        bound: None,
     })
 }

@@ -3,13 +3,15 @@
 use std::fmt::Debug;
 
 use doorward_core::account::{Epoch, PasswordVersion, Role};
+use doorward_core::binding::Bound;
 use doorward_core::data::Precondition;
 use doorward_core::session::{Assurance, Lifetimes, Touch};
+use doorward_wire::dbsc::Thumbprint;
 use doorward_wire::{AccountId, SessionId, UnixTime};
 
 use super::*;
 use crate::Store;
-use crate::act::{NewSecret, NewSession, PasswordChange};
+use crate::act::{NewBinding, NewSecret, NewSession, PasswordChange};
 use crate::conformance::sample::{
     NOON, account, account_at, after, anonymous, change, data_key, ending, event, key, password,
     presented, refresh_token, renamed, secret, session, token_session,
@@ -56,7 +58,7 @@ impl Chosen {
         let recent = if dice.one_in(2) { tokens.len() as u64 } else { 6 };
         let back = usize::try_from(dice.roll(recent)).unwrap();
         Self {
-            kind: dice.roll(20),
+            kind: dice.roll(22),
             n,
             account: 1 + dice.roll(4),
             sid: 1 + dice.roll(10),
@@ -205,6 +207,13 @@ impl Chosen {
                 new.event = event(n);
                 print(store.spend_setup(key(self.secret % 3), new, NOON).await)
             }
+            19 => {
+                let bound = Bound { key: Thumbprint([1; 32]), at: now };
+                let (jwk, spent) = (self.secret.to_string(), self.other);
+                let new = NewBinding { sid, bound, jwk, spent, event: event(n) };
+                print(store.bind(new).await)
+            }
+            20 => print(store.spend_challenge(sid, self.secret).await),
             _ => print(store.rehash(id, &password(1), password(9)).await),
         }
     }
@@ -228,6 +237,7 @@ async fn everything(store: &dyn Store) -> Vec<String> {
     for sid in (1..=12).map(SessionId) {
         lines.push(print(store.session(sid).await));
         lines.push(print(store.data(sid).await));
+        lines.push(print(store.binding(sid).await));
     }
     lines.extend(store.revocations(0, 9999).await.unwrap().iter().map(print));
     lines.extend(store.events(99_999).await.unwrap().iter().map(print));
@@ -244,7 +254,7 @@ async fn check_alike(left: &dyn Store, right: &dyn Store, seed: u64, n: u64) {
 
 #[tokio::test]
 async fn sqlite_and_memory_answer_alike_whatever_they_are_asked() {
-    const ANSWERS: [&str; 19] = [
+    const ANSWERS: [&str; 23] = [
         "Ok(())",
         "Ok(true)",
         "Ok(false)",
@@ -264,6 +274,10 @@ async fn sqlite_and_memory_answer_alike_whatever_they_are_asked() {
         "Err(Refused(Idle))",
         "Err(Refused(Old))",
         "Err(Reused",
+        "Err(Bound)",
+        "Ok(Counted)",
+        "Ok(Late)",
+        "Ok(Gone)",
     ];
     let mut hits = [0_u32; ANSWERS.len()];
     for seed in [1, 2, 3, 0xD00B] {
