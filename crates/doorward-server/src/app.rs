@@ -27,6 +27,7 @@ pub const NOTES_A_SECOND_MAX: u64 = 20;
 struct NoteBudget {
     ambiguous: SecondCount,
     cross_site: SecondCount,
+    unbound: SecondCount,
 }
 
 /// The second in the upper bits, the count in the lower 16.
@@ -38,6 +39,7 @@ impl NoteBudget {
         match kind {
             EventKind::CookieAmbiguous => self.ambiguous.admits(now),
             EventKind::CsrfRejected => self.cross_site.admits(now),
+            EventKind::BindingRefused => self.unbound.admits(now),
             _ => true,
         }
     }

@@ -167,7 +167,7 @@ fn admit(app: &App, request: &Request<Body>, client: &Client) -> Result<(), Prob
 
 /// Draws a problem: JSON for programs, a page for people.
 fn draw(problem: &Problem, response: Response, path: &str, client: &Client) -> Response {
-    let is_api = path.starts_with("/api/") || path.starts_with("/.well-known/");
+    let is_api = ["/api/", "/.well-known/", "/dbsc/"].iter().any(|under| path.starts_with(under));
     let (media_type, body) = if is_api {
         ("application/problem+json", document(problem, client))
     } else {
@@ -232,6 +232,13 @@ fn finish(app: &App, response: &mut Response, vary: &'static str, client: &Clien
 pub(crate) fn set(headers: &mut HeaderMap, name: HeaderName, value: &str) {
     if let Ok(value) = HeaderValue::from_str(value) {
         headers.insert(name, value);
+    }
+}
+
+/// Adds a header, beside any of the same name.
+pub(crate) fn add(headers: &mut HeaderMap, name: HeaderName, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        headers.append(name, value);
     }
 }
 

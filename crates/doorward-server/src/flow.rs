@@ -1,6 +1,7 @@
 //! Flows: what happens, in order, when someone asks for something. No flow knows HTTP.
 
 pub mod account;
+pub mod binding;
 pub mod identify;
 pub mod issue;
 pub mod login;

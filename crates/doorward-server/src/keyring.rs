@@ -7,6 +7,7 @@ use doorward_core::event::{Event, EventKind};
 use doorward_store::Store;
 use doorward_store::act::{SealedKey, StoreFailed};
 use doorward_wire::KeyId;
+use doorward_wire::dbsc::TicketKey;
 use doorward_wire::jose::{Algorithm, JwkSet, KeySet, SigningKey};
 use doorward_wire::seal::{MasterKey, derive};
 use parking_lot::RwLock;
@@ -16,6 +17,7 @@ use crate::ambient::{Ambient, KeyNotMade};
 /// The keys of one server.
 pub struct Keyring {
     master: MasterKey,
+    tickets: TicketKey,
     /// The audiences whose tokens are signed with a shared secret.
     sharing: Vec<String>,
     parsed: RwLock<Parsed>,
@@ -75,7 +77,8 @@ impl Keyring {
         sharing: Vec<String>,
     ) -> Result<Self, KeyError> {
         let (parsed, making) = Default::default();
-        let keyring = Self { master, sharing, parsed, making };
+        let tickets = TicketKey::from_secret(&master.derive("tickets of bound sessions"));
+        let keyring = Self { master, tickets, sharing, parsed, making };
         for key in store.keys().await? {
             keyring.add(&key)?;
         }
@@ -92,6 +95,12 @@ impl Keyring {
     #[must_use]
     pub fn public(&self) -> JwkSet {
         self.parsed.read().verifying.published()
+    }
+
+    /// The key of what bound sessions show: the same on every node and after every restart.
+    #[must_use]
+    pub fn tickets(&self) -> &TicketKey {
+        &self.tickets
     }
 
     /// Whether there is a key of this algorithm already.

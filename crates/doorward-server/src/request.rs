@@ -10,6 +10,7 @@ use doorward_core::csrf::{self, Provenance};
 use doorward_core::event::EventKind;
 use doorward_core::session::Device;
 use doorward_wire::cookie::Carried;
+use doorward_wire::dbsc::PresentedTicket;
 use doorward_wire::{SecretDigest, json};
 use http::request::Parts;
 use http::{HeaderMap, Method, Request, header};
@@ -64,8 +65,11 @@ impl<S: Sync> FromRequestParts<S> for From {
 /// Reads the cookie of a request.
 #[must_use]
 pub fn carried(app: &App, headers: &HeaderMap) -> Carried {
-    let cookies = headers.get_all(header::COOKIE).iter().map(http::HeaderValue::as_bytes);
-    app.settings.site.cookie().read(cookies)
+    app.settings.site.cookie().read(cookies(headers))
+}
+
+fn cookies(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
+    headers.get_all(header::COOKIE).iter().map(http::HeaderValue::as_bytes)
 }
 
 /// Checks that a request which uses or sets our cookie comes from our own pages.
@@ -113,7 +117,9 @@ pub fn credential(app: &App, headers: &HeaderMap) -> Credential {
     }
     match carried(app, headers) {
         Carried::Nothing | Carried::Garbage | Carried::Ambiguous => Credential::Nothing,
-        Carried::Secret(secret) => Credential::Cookie(secret),
+        Carried::Secret(secret) => {
+            Credential::Cookie(secret, PresentedTicket::read(cookies(headers)))
+        }
     }
 }
 
@@ -170,11 +176,29 @@ impl FromRequestParts<App> for MaybeCaller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
-        match identified(parts, app).await? {
-            Ok(caller) => Ok(Self(Some(caller))),
-            Err(IdentifyError::Nothing | IdentifyError::Refused(_)) => Ok(Self(None)),
-            Err(IdentifyError::Store(failure)) => Err(failure.into()),
-        }
+        perhaps(identified(parts, app).await?).map(Self)
+    }
+}
+
+fn perhaps(identified: Result<Caller, IdentifyError>) -> Result<Option<Caller>, Problem> {
+    match identified {
+        Ok(caller) => Ok(Some(caller)),
+        Err(IdentifyError::Nothing | IdentifyError::Refused(_)) => Ok(None),
+        Err(IdentifyError::Store(failure)) => Err(failure.into()),
+    }
+}
+
+/// Whose session this request may end, and nothing else: see [`identify::identify_to_end`].
+#[derive(Debug)]
+pub struct MayEnd(pub Option<Caller>);
+
+impl FromRequestParts<App> for MayEnd {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        let client = Client::from_request_parts(parts, app).await?;
+        let credential = credential(app, &parts.headers);
+        perhaps(identify::identify_to_end(app, &credential, &client.ip).await).map(Self)
     }
 }
 

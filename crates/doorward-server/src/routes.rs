@@ -5,6 +5,7 @@
 //! really get.
 
 pub mod account;
+pub mod binding;
 pub mod data;
 pub mod health;
 pub mod login;
@@ -14,6 +15,7 @@ pub mod well_known;
 
 use axum::Router;
 use axum::routing::{MethodRouter, delete, get, post, put};
+use doorward_wire::dbsc::{REFRESH_PATH, REGISTER_PATH};
 use http::Method;
 
 use crate::App;
@@ -67,6 +69,10 @@ fn rows() -> Vec<Row> {
         (Method::GET, "/api/v1/account", Who::Member, get(account::show)),
         (Method::POST, "/api/v1/account/password", Who::Member, post(account::change_password)),
     ];
+    let devices = [
+        (Method::POST, REGISTER_PATH, Who::Member, post(binding::register)),
+        (Method::POST, REFRESH_PATH, Who::Member, post(binding::refresh)),
+    ];
     let open = [
         (Method::GET, "/.well-known/jwks.json", Who::Anybody, get(well_known::jwks)),
         (
@@ -100,7 +106,7 @@ fn rows() -> Vec<Row> {
         ),
         (Method::POST, "/account/password", Who::Member, post(pages::account::change_password)),
     ];
-    api.into_iter().chain(open).chain(pages).collect()
+    api.into_iter().chain(devices).chain(open).chain(pages).collect()
 }
 
 /// Every route that is served.

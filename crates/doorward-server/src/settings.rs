@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use doorward_core::binding::Policy;
 use doorward_core::credential::{HashParams, PasswordPolicy};
 use doorward_core::grant::ADMIN_SCOPE;
 use doorward_core::session::Lifetimes;
@@ -58,6 +59,25 @@ impl Site {
         match self {
             Self::Development { .. } => CookieForm::Development,
             Self::Production { .. } => CookieForm::Production,
+        }
+    }
+
+    /// Whether sessions can be bound to a device here: browsers do that over HTTPS alone.
+    #[must_use]
+    pub fn can_bind(&self) -> bool {
+        match self {
+            Self::Development { .. } => false,
+            Self::Production { .. } => true,
+        }
+    }
+
+    /// The name of this site, without scheme and port.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        let (_, host) = self.issuer().split_once("://").unwrap_or_default();
+        match host.rsplit_once(':') {
+            Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+            _ => host,
         }
     }
 
@@ -130,6 +150,8 @@ pub struct Settings {
     pub hash: HashParams,
     /// How long sessions last.
     pub lifetimes: Lifetimes,
+    /// Whether sessions are bound to a device, and how tightly.
+    pub binding: Policy,
     /// The algorithm of tokens for our own API.
     pub algorithm: Algorithm,
     /// The other services that tokens may be for.
@@ -149,6 +171,7 @@ impl Settings {
             password: PasswordPolicy::default(),
             hash: HashParams::default(),
             lifetimes: Lifetimes::default(),
+            binding: Policy::default(),
             algorithm: Algorithm::EdDsa,
             audiences: Vec::new(),
         }
@@ -194,6 +217,20 @@ mod tests {
         {
             assert!(!is_loopback_name(name), "{name}");
         }
+    }
+
+    #[test]
+    fn a_site_is_named_without_its_scheme_and_port() {
+        let host = |origin: &str| {
+            let trusted_proxies = Vec::new();
+            let site = Site::Production { origin: origin.to_owned(), trusted_proxies };
+            site.host().to_owned()
+        };
+        assert_eq!(host("https://id.example.com"), "id.example.com");
+        assert_eq!(host("https://id.example.com:8443"), "id.example.com");
+        assert_eq!(host("https://[::1]:8443"), "[::1]");
+        assert_eq!(host("https://[::1]"), "[::1]");
+        assert_eq!(Settings::development(7117).site.host(), "localhost");
     }
 
     #[test]

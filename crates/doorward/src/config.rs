@@ -347,6 +347,7 @@ impl Config {
             password,
             hash,
             lifetimes: self.lifetimes()?,
+            binding: doorward_core::binding::Policy::default(),
             algorithm: self.token.algorithm.map_or(Algorithm::EdDsa, |name| name.0),
             audiences: audiences.collect(),
         })

@@ -8,6 +8,7 @@ use http::{StatusCode, header};
 
 use super::{CHALLENGE, EMAIL_FAULT, Problem};
 use crate::flow::account::{Faults, RegisterError};
+use crate::flow::binding::{BindingError, ProofError};
 use crate::flow::identify::{IdentifyError, Refused};
 use crate::flow::issue::IssueError;
 use crate::flow::login::LoginError;
@@ -73,7 +74,9 @@ impl From<IdentifyError> for Problem {
             IdentifyError::Refused(refused) => {
                 tracing::info!(%refused, "a credential was refused");
                 match refused {
-                    Refused::Cookie(_) | Refused::Retired(_) => Self::unauthenticated(),
+                    Refused::Cookie(_) | Refused::Retired(_) | Refused::Unbound(_) => {
+                        Self::unauthenticated()
+                    }
                     Refused::Token(_)
                     | Refused::TokenSession(_)
                     | Refused::TokenOlder
@@ -81,6 +84,37 @@ impl From<IdentifyError> for Problem {
                 }
             }
             IdentifyError::Store(failure) => failure.into(),
+        }
+    }
+}
+
+impl From<BindingError> for Problem {
+    fn from(error: BindingError) -> Self {
+        match error {
+            BindingError::NoSession => Self::unauthenticated(),
+            BindingError::Proof(ProofError::Bound) => Self::new(
+                StatusCode::CONFLICT,
+                "already-bound",
+                "This session is bound to a device, and stays so.",
+            ),
+            BindingError::Proof(error) => {
+                tracing::info!(%error, "a proof of a device was refused");
+                Self::new(
+                    StatusCode::FORBIDDEN,
+                    "proof-refused",
+                    "This does not show that the session's device is asking.",
+                )
+            }
+            BindingError::Challenge(..) => Self::new(
+                StatusCode::FORBIDDEN,
+                "challenge",
+                "Sign the challenge in Secure-Session-Challenge, and send it again.",
+            ),
+            BindingError::Unreadable => {
+                tracing::error!("the key that a session is bound to cannot be read");
+                Self::internal()
+            }
+            BindingError::Store(failure) => failure.into(),
         }
     }
 }

@@ -1,9 +1,11 @@
 //! Who is asking: from a credential to a live session, by either carrier.
 
-use doorward_core::event::EventKind;
+use doorward_core::binding::{BindingRefusal, Shown as ShownTicket};
+use doorward_core::event::{Event, EventKind};
 use doorward_core::retired::RetiredRefusal;
-use doorward_core::session::{Carrier, Device, LiveSession, SessionRefusal};
+use doorward_core::session::{Carrier, Device, LiveSession, Session, SessionRefusal};
 use doorward_store::act::{Found, StoreFailed};
+use doorward_wire::dbsc::PresentedTicket;
 use doorward_wire::token::{self, Expectation, Shown, TokenRefusal};
 use doorward_wire::{PresentedSecret, SessionId};
 
@@ -14,8 +16,8 @@ use crate::App;
 pub enum Credential {
     /// Nothing.
     Nothing,
-    /// The session cookie's secret.
-    Cookie(PresentedSecret),
+    /// The session cookie's secret, and the ticket that a bound session needs beside it.
+    Cookie(PresentedSecret, Option<PresentedTicket>),
     /// An access token. It wins over a cookie, and a bad one never falls back to it.
     Bearer(String),
     /// Something in our place that cannot be a credential.
@@ -61,6 +63,8 @@ pub enum Refused {
     Cookie(Option<SessionRefusal>),
     /// The cookie's secret was retired.
     Retired(RetiredRefusal),
+    /// The session is bound to a device, and nothing shows that this is it. It has not ended.
+    Unbound(BindingRefusal),
     /// The token itself.
     Token(TokenRefusal),
     /// The session that the token hangs from.
@@ -77,6 +81,7 @@ impl std::fmt::Display for Refused {
             Self::Cookie(None) => f.write_str("no session answers to the cookie"),
             Self::Cookie(Some(refusal)) => write!(f, "cookie: {refusal:?}"),
             Self::Retired(refusal) => write!(f, "retired secret: {refusal:?}"),
+            Self::Unbound(refusal) => write!(f, "bound session: {}", refusal.reason()),
             Self::Token(refusal) => write!(f, "token: {}", refusal.reason()),
             Self::TokenSession(None) => f.write_str("the token's session has ended"),
             Self::TokenSession(Some(refusal)) => write!(f, "token's session: {refusal:?}"),
@@ -137,16 +142,76 @@ pub async fn identify(
     match credential {
         Credential::Nothing => Err(IdentifyError::Nothing),
         Credential::Unusable => Err(IdentifyError::Refused(Refused::Unusable)),
-        Credential::Cookie(secret) => by_cookie(app, secret, errand).await,
+        Credential::Cookie(secret, ticket) => {
+            by_cookie(app, (secret, ticket.as_ref()), errand).await
+        }
         Credential::Bearer(token) => by_token(app, token).await,
+    }
+}
+
+/// Finds out whose session a request may end. To end a bound session its secret is enough: somebody
+/// whose browser has lost the key must still be able to sign out.
+pub async fn identify_to_end(
+    app: &App,
+    credential: &Credential,
+    ip: &str,
+) -> Result<Caller, IdentifyError> {
+    let errand = Errand { ip, is_safe: false };
+    match credential {
+        Credential::Cookie(secret, _) => {
+            let (live, device, _) = by_secret(app, secret, errand).await?;
+            Ok(Caller { live, device, carrier: Carrier::Cookie, scope: None })
+        }
+        Credential::Nothing | Credential::Unusable | Credential::Bearer(_) => {
+            identify(app, credential, errand).await
+        }
     }
 }
 
 async fn by_cookie(
     app: &App,
-    secret: &PresentedSecret,
+    (secret, ticket): (&PresentedSecret, Option<&PresentedTicket>),
     errand: Errand<'_>,
 ) -> Result<Caller, IdentifyError> {
+    let (live, device, is_current) = by_secret(app, secret, errand).await?;
+    check_device(app, &live, ticket, errand)?;
+    // What was on its way when the secret was renewed is no new sign of life.
+    if is_current {
+        app.touch(&live);
+    }
+    Ok(Caller { live, device, carrier: Carrier::Cookie, scope: None })
+}
+
+/// Checks that a bound session is used on its own device.
+fn check_device(
+    app: &App,
+    live: &LiveSession,
+    ticket: Option<&PresentedTicket>,
+    errand: Errand<'_>,
+) -> Result<(), IdentifyError> {
+    let session = live.session();
+    let Some(bound) = session.bound else { return Ok(()) };
+    let shown = ticket.map_or(ShownTicket::Nothing, |ticket| {
+        let end = app.keys.tickets().read_cookie((session.sid, bound.key), ticket);
+        end.map_or(ShownTicket::Forged, ShownTicket::Until)
+    });
+    bound.admit(shown, app.ambient.now()).map_err(|refusal| {
+        app.note(Event {
+            account: session.owner.map(|owner| owner.account),
+            session: Some(session.sid),
+            reason: Some(refusal.reason().into()),
+            ..app.event(EventKind::BindingRefused, errand.ip)
+        });
+        IdentifyError::Refused(Refused::Unbound(refusal))
+    })
+}
+
+/// The session that answers to a secret, and whether it is its secret now.
+async fn by_secret(
+    app: &App,
+    secret: &PresentedSecret,
+    errand: Errand<'_>,
+) -> Result<(LiveSession, Device, bool), IdentifyError> {
     let found = app.store.session_by_key(secret.digest()).await?;
     let is_current = found.is_some();
     let found = match found {
@@ -155,11 +220,7 @@ async fn by_cookie(
     };
     let (live, device) =
         check(app, found).map_err(|why| IdentifyError::Refused(Refused::Cookie(why)))?;
-    // What was on its way when the secret was renewed is no new sign of life.
-    if is_current {
-        app.touch(&live);
-    }
-    Ok(Caller { live, device, carrier: Carrier::Cookie, scope: None })
+    Ok((live, device, is_current))
 }
 
 /// Looks whether a secret that opens nothing did so once. One that is perhaps still on its way reads;
@@ -171,7 +232,7 @@ async fn by_retired(
 ) -> Result<Option<Found>, IdentifyError> {
     let retired = app.store.session_by_retired_key(secret.digest()).await?;
     let Some((found, retired)) = retired else { return Ok(None) };
-    let (now, owner) = (app.ambient.now(), found.session.owner);
+    let now = app.ambient.now();
     let read = if errand.is_safe {
         retired.read(found.session.clone(), now)
     } else {
@@ -182,12 +243,22 @@ async fn by_retired(
         Err(refusal) => refusal,
     };
     if refusal == RetiredRefusal::Reuse {
-        let account = owner.map(|owner| owner.account);
-        let mut ending = app.ending("retired-secret-reused", account, errand.ip);
-        ending.event.kind = EventKind::SecretReuseDetected;
-        app.store.end_session(found.session.sid, ending).await?;
+        end_for_reuse(app, &found.session, errand.ip).await?;
     }
     Err(IdentifyError::Refused(Refused::Retired(refusal)))
+}
+
+/// Ends a session of which somebody has a copy of an old cookie.
+pub(super) async fn end_for_reuse(
+    app: &App,
+    session: &Session,
+    ip: &str,
+) -> Result<(), StoreFailed> {
+    let account = session.owner.map(|owner| owner.account);
+    let mut ending = app.ending("retired-secret-reused", account, ip);
+    ending.event.kind = EventKind::SecretReuseDetected;
+    app.store.end_session(session.sid, ending).await?;
+    Ok(())
 }
 
 async fn by_token(app: &App, text: &str) -> Result<Caller, IdentifyError> {
@@ -213,7 +284,10 @@ async fn by_token(app: &App, text: &str) -> Result<Caller, IdentifyError> {
     Ok(Caller { live, device, carrier: Carrier::Token, scope: Some(claims.scope) })
 }
 
-fn check(app: &App, found: Option<Found>) -> Result<(LiveSession, Device), Option<SessionRefusal>> {
+pub(super) fn check(
+    app: &App,
+    found: Option<Found>,
+) -> Result<(LiveSession, Device), Option<SessionRefusal>> {
     let found = found.ok_or(None)?;
     found.check(&app.settings.lifetimes, app.ambient.now()).map_err(Some)
 }

@@ -9,7 +9,7 @@ use super::{clear_site_data, page, see_other};
 use crate::App;
 use crate::answer::Problem;
 use crate::flow::logout;
-use crate::request::{Client, MaybeCaller, SameOrigin};
+use crate::request::{Client, MayEnd, MaybeCaller, SameOrigin};
 use crate::routes::shape;
 
 /// `GET /logout`: asks. An image in a foreign page must not sign anybody out.
@@ -29,7 +29,7 @@ pub async fn submit(
     State(app): State<App>,
     _: SameOrigin,
     client: Client,
-    MaybeCaller(caller): MaybeCaller,
+    MayEnd(caller): MayEnd,
 ) -> Result<Response, Problem> {
     if let Some(caller) = caller {
         logout::logout(&app, &caller, &client.ip).await?;

@@ -5,13 +5,16 @@ use doorward_core::account::Account;
 use doorward_core::data::{DataKey, Datum};
 use doorward_core::refresh::PREFIX;
 use doorward_core::session::{Device, LiveSession};
-use doorward_wire::FreshSecret;
-use http::{StatusCode, header};
+use doorward_wire::{FreshSecret, dbsc};
+use http::{HeaderName, StatusCode, header};
 use serde_json::{Map, Value, json};
 
 use crate::App;
-use crate::edge::set;
+use crate::edge::{add, set};
+use crate::flow::binding;
 use crate::flow::issue::{Proof, Tokens, Welcome};
+
+const REGISTRATION: HeaderName = HeaderName::from_static(dbsc::REGISTRATION);
 
 /// An account in JSON.
 #[must_use]
@@ -40,6 +43,7 @@ pub fn session(live: &LiveSession, device: &Device) -> Value {
         "idle_expires_at": live.idle_expires_at().to_string(),
         "amr": session.amr.iter().map(|method| method.name()).collect::<Vec<_>>(),
         "acr": session.acr.name(),
+        "bound_at": session.bound.map(|bound| bound.at.to_string()),
         "device": {
             "user_agent": device.user_agent,
             "label": device.label,
@@ -94,15 +98,23 @@ fn tokens_document(tokens: &Tokens, session: &Value, account: Option<&Value>) ->
 }
 
 /// Gives the browser its cookie: for its own session, or as long as the session may last when its
-/// owner asked to stay signed in.
+/// owner asked to stay signed in. Offers to bind the session to this device.
 pub fn set_cookie(app: &App, response: &mut Response, live: &LiveSession, secret: &FreshSecret) {
     let stays = live.session().remembered;
     let max_age = stays.then(|| live.expires_at().since(app.ambient.now()));
     let cookie = app.settings.site.cookie().set(secret, max_age);
     set(response.headers_mut(), header::SET_COOKIE, &cookie);
+    // A browser that does not know the field ignores it.
+    if let Some(challenge) = binding::offer(app, live) {
+        set(response.headers_mut(), REGISTRATION, &dbsc::offer(&challenge));
+    }
 }
 
-/// Takes the cookie away from the browser.
+/// Takes the cookie away from the browser, and the ticket of a bound session with it.
 pub fn clear_cookie(app: &App, response: &mut Response) {
-    set(response.headers_mut(), header::SET_COOKIE, &app.settings.site.cookie().clear());
+    let headers = response.headers_mut();
+    set(headers, header::SET_COOKIE, &app.settings.site.cookie().clear());
+    if app.settings.site.can_bind() {
+        add(headers, header::SET_COOKIE, &dbsc::clear_cookie());
+    }
 }
