@@ -23,6 +23,7 @@ mod past_holes;
 mod proxies;
 mod races;
 pub(crate) mod redirects;
+mod rotation;
 pub(crate) mod scripts;
 mod secrecy;
 mod tokens;

@@ -41,7 +41,7 @@ fn skeleton(reply: &Reply) -> String {
 }
 
 /// Parameters that pages of this kind have been known to show, now and in the specifications.
-const PARAMETERS: [&str; 14] = [
+const PARAMETERS: [&str; 13] = [
     "error",
     "error_description",
     "error_uri",
@@ -54,7 +54,6 @@ const PARAMETERS: [&str; 14] = [
     "post_logout_redirect_uri",
     "said",
     "return_to",
-    "another",
     "username",
 ];
 
@@ -72,16 +71,15 @@ async fn no_text_in_an_address_becomes_a_part_of_a_page() {
         for browser in [&signed_in, &nobody] {
             let plain = browser.get(path).await.clean();
             for hostile in HOSTILE {
-                for name in PARAMETERS {
-                    let target = format!("{path}?{name}={}", encoded(hostile));
+                // An address may have 4 KiB.
+                for some in PARAMETERS.chunks(5) {
+                    let query: Vec<_> =
+                        some.iter().map(|name| format!("{name}={}", encoded(hostile))).collect();
+                    let target = format!("{path}?{}", query.join("&"));
                     let reply = browser.get(&target).await.clean();
                     assert!(!reply.text().contains("pwned"), "{target}: {}", reply.describe());
-                    let asks_again = name == "another" && path == "/login";
-                    assert!(
-                        asks_again || skeleton(&reply) == skeleton(&plain),
-                        "{target}: {}",
-                        reply.describe()
-                    );
+                    assert_eq!(reply.status, plain.status, "{target}");
+                    assert_eq!(skeleton(&reply), skeleton(&plain), "{target}");
                 }
                 let target = format!("{path}/{}", encoded(hostile).replace("%2F", "/"));
                 let reply = browser.get(&target).await.clean();

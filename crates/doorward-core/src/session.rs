@@ -33,6 +33,7 @@
 
 use std::time::Duration;
 
+use doorward_wire::token::LEEWAY;
 use doorward_wire::{AccountId, FreshSecret, SecretDigest, SessionId, UnixTime};
 
 pub use self::proof::{Assurance, Method};
@@ -430,7 +431,7 @@ impl LiveSession {
         let session = Session {
             key: self.session.key.map(|_| secret.digest()),
             owner: Some(Owner { account: owner.account(), epoch }),
-            proved_at: now,
+            proved_at: later_proof(self.session.proved_at, now),
             seen_at: now,
             generation: self.session.generation.saturating_add(1),
             ..self.session.clone()
@@ -444,4 +445,11 @@ impl LiveSession {
         });
         Ok(Renamed { retired, session })
     }
+}
+
+/// When a new proof was given: later than the one before, also within one second, so that what was
+/// issued before it is told apart. A time before it that was far ahead was wrong, and is forgotten.
+fn later_proof(before: UnixTime, now: UnixTime) -> UnixTime {
+    let next = before.after(Duration::from_secs(1));
+    if next.since(now) > LEEWAY { now } else { next.max(now) }
 }

@@ -10,7 +10,8 @@ use axum::response::{IntoResponse, Response};
 use doorward_core::event::EventKind;
 use doorward_wire::cookie::Carried;
 use http::header::{self, HeaderName, HeaderValue};
-use http::{HeaderMap, Request, StatusCode};
+use http::uri::Authority;
+use http::{HeaderMap, Request, StatusCode, Version};
 use tower::ServiceExt;
 use tracing::Instrument;
 
@@ -79,7 +80,7 @@ fn client(app: &App, peer: IpAddr, request: &Request<Body>) -> (Client, Option<P
     let headers = request.headers();
     let named = headers.get(header::HOST).and_then(|value| value.to_str().ok()).unwrap_or("");
     // A target in absolute form has the last word (RFC 9112, section 3.2.2).
-    let host = request.uri().authority().map_or(named, http::uri::Authority::as_str);
+    let host = request.uri().authority().map_or(named, Authority::as_str);
     let sent = headers.get("x-request-id").and_then(|value| value.to_str().ok());
     let sane = |id: &&str| {
         (8..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
@@ -153,6 +154,9 @@ fn admit(app: &App, request: &Request<Body>, client: &Client) -> Result<(), Prob
             return Err(Problem::malformed("A header field that may stand once was sent twice."));
         }
     }
+    if !says_for_whom(request) {
+        return Err(Problem::malformed("A request must say in Host whom it is for."));
+    }
     let length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
     if length.and_then(|text| text.parse::<u64>().ok()).is_some_and(|n| n > BODY_MAX as u64) {
         return Err(Problem::body_too_large());
@@ -163,6 +167,22 @@ fn admit(app: &App, request: &Request<Body>, client: &Client) -> Result<(), Prob
         request::same_origin(app, headers, client)?;
     }
     Ok(())
+}
+
+/// Whether `Host` is there, as HTTP/1.1 demands, and is a name with or without a port (RFC 9112,
+/// section 3.2). Which name it is, is asked elsewhere or not at all.
+fn says_for_whom(request: &Request<Body>) -> bool {
+    let Some(host) = request.headers().get(header::HOST) else {
+        return request.version() < Version::HTTP_11;
+    };
+    let Ok(named) = Authority::try_from(host.as_bytes()) else { return false };
+    let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
+    match named.as_str().strip_prefix(named.host()) {
+        Some("") => !named.host().is_empty(),
+        Some(rest) => !named.host().is_empty() && rest.strip_prefix(':').is_some_and(is_port),
+        // A user stands before the name.
+        None => false,
+    }
 }
 
 /// Draws a problem: JSON for programs, a page for people.

@@ -191,6 +191,22 @@ fn a_new_proof_gives_a_new_secret_and_buys_no_longer_life() {
 }
 
 #[test]
+fn a_new_proof_is_later_than_the_one_before_also_within_one_second() {
+    let proven = Proven::for_tests(AccountId(42));
+    let renamed_at = |now| {
+        let renamed = live().rename((&proven, EPOCH), &secret(2), now).unwrap();
+        renamed.session.proved_at
+    };
+    assert_eq!(renamed_at(NOON), after(1));
+    assert_eq!(renamed_at(after(1)), after(1));
+    assert_eq!(renamed_at(after(9)), after(9));
+    // A clock that was a little ahead is still behind its own proofs; one far ahead was wrong.
+    assert_eq!(renamed_at(NOON.before(Duration::from_secs(29))), after(1));
+    let long_before = NOON.before(Duration::from_secs(30));
+    assert_eq!(renamed_at(long_before), long_before);
+}
+
+#[test]
 fn one_person_cannot_raise_the_session_of_another() {
     let proven = Proven::for_tests(AccountId(43));
     assert_eq!(live().rename((&proven, EPOCH), &secret(2), after(9)), Err(AnotherOwner));

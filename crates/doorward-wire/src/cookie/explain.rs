@@ -40,17 +40,21 @@ mod finding;
 mod keep;
 mod place;
 mod prefix;
+mod question;
 mod rule;
 mod send;
 mod set_cookie;
+mod words;
 
 pub use date::parse_date;
 pub use finding::{Finding, Severity};
 pub use keep::{Kept, Partition, Received, SameSite};
 pub use place::{Place, PlaceRefused, Scheme};
+pub use question::{Answer, Kind, Later, Question, without_header_name};
 pub use rule::Rule;
 pub use send::Sending;
 pub use set_cookie::{Attribute, SetCookie};
+pub use words::{Verdict, escaped};
 
 #[cfg(test)]
 mod tests;

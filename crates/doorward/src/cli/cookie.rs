@@ -7,8 +7,8 @@ use clap::{Args, Subcommand, ValueEnum};
 use doorward_server::ambient::Clock;
 use doorward_wire::UnixTime;
 use doorward_wire::cookie::explain::{
-    Context, Finding, Kept, Method, Partition, Place, Received, Request, SameSite, Sending,
-    SetCookie,
+    Answer, Context, Finding, Kept, Kind, Later, Place, Question, SameSite, Sending, Verdict,
+    escaped,
 };
 use serde_json::{Value, json};
 
@@ -21,8 +21,6 @@ const LINE_MAX: u64 = 1024 * 1024;
 
 /// Where a column of text ends.
 const WIDTH: usize = 92;
-
-const DAY: u64 = 24 * 60 * 60;
 
 /// `doorward cookie …`
 #[derive(Debug, Subcommand)]
@@ -37,7 +35,9 @@ Examples:
   doorward cookie explain 'Set-Cookie: sid=31d4; Secure; HttpOnly; SameSite=Lax; Path=/'
   doorward cookie explain 'sid=31d4; Path=/app' --from https://id.example.com/login \\
       --to https://id.example.com/app/x --site cross-site --method POST
-  curl -si https://id.example.com/login | grep -i '^set-cookie: sid=' | doorward cookie explain -";
+  curl -si https://id.example.com/login | grep -i '^set-cookie: sid=' | doorward cookie explain -
+
+The same on a page: /inspect/cookie of every Doorward server.";
 
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
@@ -101,29 +101,15 @@ impl Explain {
 
     /// What to print, and why the answer is no if it is.
     fn tell(&self, line: &[u8], now: UnixTime) -> (String, Option<&'static str>) {
-        let cookie = SetCookie::parse(without_header_name(line));
-        let from = self.answered(&cookie);
-        let received = cookie.keep(&from, now);
-        let later = self.later();
-        let sending = later.as_ref().zip(received.kept.as_ref());
-        let sending = sending.map(|(later, kept)| kept.send(later, now.after(*self.after)));
-        let told = Told {
-            cookie: &cookie,
-            from: &from,
-            received: &received,
-            later: &later,
-            method: &self.method,
-        };
-        let text = if self.json {
-            told.json(sending.as_ref()).to_string()
-        } else {
-            told.text(sending.as_ref())
-        };
-        let sent = sending.is_none_or(|sending| sending.is_sent());
-        let no = match (received.kept.is_some(), sent) {
+        let question =
+            Question { from: self.from.clone(), embedded: self.embedded, later: self.later() };
+        let answer = question.answer(line, now);
+        let told = Told { answer: &answer, method: &self.method };
+        let text = if self.json { told.json().to_string() } else { told.text() };
+        let no = match (answer.received.kept.is_some(), answer.is_sent()) {
             (false, _) => Some("a browser would not keep this cookie"),
-            (true, false) => Some("a browser would not send this cookie there"),
-            (true, true) => None,
+            (true, Some(false)) => Some("a browser would not send this cookie there"),
+            (true, Some(true) | None) => None,
         };
         (text, no)
     }
@@ -140,95 +126,58 @@ impl Explain {
         Ok(line)
     }
 
-    /// The request that the line answers.
-    fn answered(&self, cookie: &SetCookie<'_>) -> Request {
-        let domain = cookie
-            .attributes()
-            .iter()
-            .rev()
-            .find(|one| one.name.eq_ignore_ascii_case(b"Domain") && !one.value.is_empty());
-        let domain = domain.map(|one| String::from_utf8_lossy(one.value));
-        let host = domain.as_deref().map(|domain| domain.strip_prefix('.').unwrap_or(domain));
-        let on_domain = || host.and_then(|host| format!("https://{host}/").parse().ok());
-        let usual = || "https://id.example.com/".parse().expect("this is a URL");
-        let place = self.from.clone().or_else(on_domain).unwrap_or_else(usual);
-        let context = if self.embedded { Context::CrossSiteFrame } else { Context::SameSite };
-        Request { context, ..Request::visit(place) }
-    }
-
-    fn later(&self) -> Option<Request> {
-        let by_link = self.navigation || !(self.frame || self.fetch);
+    fn later(&self) -> Option<Later> {
+        let kind = match (self.frame, self.fetch) {
+            (true, _) => Kind::Frame,
+            (false, true) => Kind::Part,
+            (false, false) => Kind::Navigation,
+        };
         let context = match self.site {
             Site::SameSite => Context::SameSite,
-            Site::CrossSite if by_link => Context::CrossSiteNavigation,
-            Site::CrossSite if self.frame => Context::CrossSiteFrame,
-            Site::CrossSite => Context::CrossSiteSubresource,
+            Site::CrossSite => Context::cross_site(kind),
         };
-        let method = Method::of(&self.method.to_ascii_uppercase());
-        self.to.clone().map(|place| Request { place, method, context })
+        let place = self.to.clone()?;
+        Some(Later::new(place, &self.method, context, *self.after))
     }
-}
-
-/// The line as it stands after `Set-Cookie:`, without the space that HTTP takes off.
-fn without_header_name(line: &[u8]) -> &[u8] {
-    const HEADER: &[u8] = b"set-cookie:";
-    let (start, rest) = line.split_at_checked(HEADER.len()).unwrap_or((b"", line));
-    let mut value = if start.eq_ignore_ascii_case(HEADER) { rest } else { line };
-    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
-        value = rest;
-    }
-    value
 }
 
 /// All there is to tell.
 struct Told<'a> {
-    cookie: &'a SetCookie<'a>,
-    from: &'a Request,
-    received: &'a Received,
-    later: &'a Option<Request>,
+    answer: &'a Answer<'a>,
     method: &'a str,
 }
 
 impl Told<'_> {
-    fn json(&self, sending: Option<&Sending>) -> Value {
+    fn json(&self) -> Value {
         let findings = |findings: &[Finding]| findings.iter().map(finding_json).collect::<Value>();
+        let received = &self.answer.received;
         let mut told = json!({
-            "from": self.from.place.to_string(),
-            "kept": self.received.kept.is_some(),
-            "cookie": self.received.kept.as_ref().map(cookie_json),
-            "takes_away": self.received.taken_away.as_ref().map(cookie_json),
-            "findings": findings(&self.received.findings),
+            "from": self.answer.from.place.to_string(),
+            "kept": received.kept.is_some(),
+            "cookie": received.kept.as_ref().map(cookie_json),
+            "takes_away": received.taken_away.as_ref().map(cookie_json),
+            "findings": findings(&received.findings),
         });
-        if let Some(later) = self.later {
+        if let Some((later, sending)) = &self.answer.later {
             told["to"] = later.place.to_string().into();
-            told["sent"] = sending.is_some_and(Sending::is_sent).into();
-            told["sending"] = sending.map_or_else(|| json!([]), |one| findings(&one.findings));
+            told["sent"] = sending.as_ref().is_some_and(Sending::is_sent).into();
+            let found = sending.as_ref().map(|one| findings(&one.findings));
+            told["sending"] = found.unwrap_or_else(|| json!([]));
         }
         told
     }
 
-    fn text(&self, sending: Option<&Sending>) -> String {
+    fn text(&self) -> String {
         let mut page = Page::default();
-        let verdict = match (&self.received.kept, &self.received.taken_away) {
-            (Some(_), _) => "Kept, as it is set",
-            (None, Some(_)) => "Not kept: it takes an older cookie away, when it is set",
-            (None, None) => "Dropped, when it is set",
-        };
-        page.line(&format!("{verdict} by {}.", self.from.place));
-        let shown = self.received.kept.as_ref().or(self.received.taken_away.as_ref());
-        match shown {
-            Some(cookie) => page.facts(&facts(cookie)),
-            None => page.facts(&[
-                ("name", name_of(self.cookie.name())),
-                ("value", bytes(self.cookie.value().len())),
-            ]),
-        }
-        page.findings(&self.received.findings);
-        if let (Some(later), Some(sending)) = (self.later, sending) {
+        let verdict = Verdict::of(self.answer).words();
+        page.line(&format!("{verdict} by {}.", self.answer.from.place));
+        page.facts(&self.answer.facts());
+        page.findings(&self.answer.received.findings);
+        if let Some((later, Some(sending))) = &self.answer.later {
             let verdict = if sending.is_sent() { "Sent" } else { "Not sent" };
             page.gap();
             let (method, place) = (escaped(self.method.as_bytes()), &later.place);
-            page.line(&format!("{verdict} with {method} {place}, {}.", asked(later.context)));
+            page.line(&format!("{verdict} with {method} {place}, {}.", later.context.words()));
             page.findings(&sending.findings);
         }
         page.text.trim_end().to_owned()
@@ -263,80 +212,6 @@ fn cookie_json(cookie: &Kept) -> Value {
         "partitioned": cookie.partition.is_some(),
         "expires_at": cookie.expires_at.map(|end| end.to_string()),
     })
-}
-
-/// What a cookie is, a line each.
-fn facts(cookie: &Kept) -> Vec<(&'static str, String)> {
-    let hosts = if cookie.host_only { "alone" } else { "and every host under it" };
-    let path = escaped(&cookie.path);
-    let paths =
-        if path == "/" { "/, which is every path".to_owned() } else { format!("{path} and below") };
-    let connections = if cookie.secure { "secure ones alone" } else { "any, plain http too" };
-    let scripts = if cookie.http_only { "cannot read it" } else { "can read it" };
-    let life = cookie.expires_at.map_or_else(
-        || "until the browser closes".to_owned(),
-        |end| {
-            let left = end.since(cookie.created_at);
-            let days = left.as_secs() / DAY;
-            let left = match days {
-                0 | 1 => humantime::format_duration(left).to_string(),
-                _ => format!("{days} days"),
-            };
-            format!("until {end}, {left} from now")
-        },
-    );
-    let cross_site = match cookie.same_site {
-        SameSite::Strict => "never when another site asks",
-        SameSite::Lax => "by links from other sites, not by their forms, frames and scripts",
-        SameSite::Default => "as with Lax in Chromium, in others maybe whoever asks",
-        SameSite::None => "whoever asks",
-    };
-    let mut facts = vec![
-        ("name", name_of(&cookie.name)),
-        ("value", bytes(cookie.value.len())),
-        ("goes to", format!("{} {hosts}", cookie.domain)),
-        ("path", paths),
-        ("connections", connections.to_owned()),
-        ("scripts", scripts.to_owned()),
-        ("is sent", cross_site.to_owned()),
-    ];
-    if let Some(partition) = cookie.partition {
-        let under = match partition {
-            Partition::Own => "under its own site's pages",
-            Partition::Foreign => "under the one other site it was set in",
-        };
-        facts.push(("partition", under.to_owned()));
-    }
-    facts.push(("lives", life));
-    facts
-}
-
-fn name_of(name: &[u8]) -> String {
-    if name.is_empty() { "none".to_owned() } else { escaped(name) }
-}
-
-fn bytes(count: usize) -> String {
-    if count == 1 { "1 byte".to_owned() } else { format!("{count} bytes") }
-}
-
-/// A stranger's bytes, with nothing a terminal would obey.
-fn escaped(text: &[u8]) -> String {
-    let text = String::from_utf8_lossy(text);
-    let safe = |one: char| match one {
-        '"' | '\'' | '\\' => one.to_string(),
-        other => other.escape_debug().to_string(),
-    };
-    text.chars().map(safe).collect()
-}
-
-/// Who asked, in words.
-fn asked(context: Context) -> &'static str {
-    match context {
-        Context::SameSite => "asked for by the same site",
-        Context::CrossSiteNavigation => "by a link or a form of another site",
-        Context::CrossSiteFrame => "for a frame in another site's page",
-        Context::CrossSiteSubresource => "for a part of another site's page",
-    }
 }
 
 /// Text as it grows, wrapped and indented.

@@ -90,6 +90,7 @@ fn a_later_request_is_told_with_what_holds_the_cookie_back() {
 
 #[test]
 fn a_long_life_is_told_in_days() {
+    const DAY: u64 = 24 * 60 * 60;
     let lives = |age: u64| tell(&[&format!("a=1; Path=/; Max-Age={age}")]).0;
     assert!(lives(2 * DAY - 1).contains(", 1day 23h 59m 59s from now"));
     assert!(lives(2 * DAY).contains(", 2 days from now"));
