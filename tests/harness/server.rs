@@ -160,6 +160,7 @@ impl Server {
             hashing: HashPool::start(2, &settings.hash, || ()).unwrap(),
             keys: Keyring::open(&*store, master, settings.sharing()).await.unwrap(),
             nobody: PasswordHash::of_nobody(&settings.hash, &ambient.random(), &ambient.random()),
+            places: None,
             draining: AtomicBool::new(false),
             ambient,
             settings,

@@ -1,9 +1,10 @@
-//! The browser or program that opened a session, for its owner to recognise.
+//! The browser or program that a session is known by, for its owner to recognise.
 
 /// The most characters of a `User-Agent` that are kept.
 pub const USER_AGENT_MAX: usize = 256;
 
-/// The browser or program that opened a session. It is what was said, not what was proved.
+/// The browser or program that opened a session, or in which its owner last proved themselves. It is
+/// what was said, not what was proved.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Device {
     /// The `User-Agent` as sent, without control characters, cut to [`USER_AGENT_MAX`].
@@ -14,8 +15,21 @@ pub struct Device {
     pub ip: String,
 }
 
+/// What a request shows of the device behind it, as it was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sighting<'a> {
+    /// The `User-Agent`; empty when there is none, or none that is text.
+    pub user_agent: &'a str,
+    /// The address it came from.
+    pub ip: &'a str,
+}
+
+/// A family of browsers, or of programs that speak HTTP: whatever its version and its system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Browser(&'static str);
+
 // The order matters: Edge and Opera call themselves Chrome too, and Chrome calls itself Safari.
-const BROWSERS: [(&str, &str); 9] = [
+const BROWSERS: [(&str, &str); 18] = [
     ("Edg", "Edge"),
     ("OPR/", "Opera"),
     ("SamsungBrowser", "Samsung Internet"),
@@ -25,7 +39,19 @@ const BROWSERS: [(&str, &str); 9] = [
     ("CriOS/", "Chrome"),
     ("Safari/", "Safari"),
     ("curl/", "curl"),
+    ("Wget/", "Wget"),
+    ("python-requests/", "Python Requests"),
+    ("python-httpx/", "Python HTTPX"),
+    ("aiohttp/", "Python aiohttp"),
+    ("Go-http-client/", "Go"),
+    ("okhttp/", "OkHttp"),
+    ("undici", "Node.js"),
+    ("axios/", "axios"),
+    ("Python-urllib/", "Python urllib"),
 ];
+
+/// What the `fetch` of Node.js calls itself, and nothing else. Too short to be looked for inside.
+const NODE: &str = "node";
 
 const SYSTEMS: [(&str, &str); 8] = [
     ("Android", "Android"),
@@ -49,24 +75,65 @@ impl Device {
     /// ```
     #[must_use]
     pub fn seen(user_agent: &str, ip: String) -> Self {
-        let user_agent = user_agent.chars().filter(|c| !c.is_control()).take(USER_AGENT_MAX);
-        Self::kept(user_agent.collect(), ip)
+        Self::kept(kept(user_agent).collect(), ip)
     }
 
     /// Describes a device again by what was kept of it: the label follows from the `User-Agent`, and
     /// is not kept.
     #[must_use]
     pub fn kept(user_agent: String, ip: String) -> Self {
-        let first = |names: &[(&str, &'static str)]| {
-            names.iter().find(|(mark, _)| user_agent.contains(mark)).map(|(_, name)| *name)
-        };
-        let label = match (first(&BROWSERS), first(&SYSTEMS)) {
+        let browser = Browser::of(&user_agent).map(Browser::name);
+        let label = match (browser, first(&SYSTEMS, &user_agent)) {
             (Some(browser), Some(system)) => format!("{browser} on {system}"),
             (Some(name), None) | (None, Some(name)) => name.to_owned(),
             (None, None) => "Unknown device".to_owned(),
         };
         Self { user_agent, label, ip }
     }
+
+    /// The family that its browser says it is of.
+    #[must_use]
+    pub fn browser(&self) -> Option<Browser> {
+        Browser::of(&self.user_agent)
+    }
+}
+
+impl Sighting<'_> {
+    /// The device that shows itself so.
+    #[must_use]
+    pub fn device(&self) -> Device {
+        Device::seen(self.user_agent, self.ip.to_owned())
+    }
+
+    /// The family that its browser says it is of, by as much of its words as would be kept.
+    #[must_use]
+    pub fn browser(&self) -> Option<Browser> {
+        Browser::of(&kept(self.user_agent).collect::<String>())
+    }
+}
+
+impl Browser {
+    /// Its name, for people.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        self.0
+    }
+
+    fn of(user_agent: &str) -> Option<Self> {
+        if user_agent == NODE {
+            return Some(Self("Node.js"));
+        }
+        first(&BROWSERS, user_agent).map(Self)
+    }
+}
+
+/// As much of a `User-Agent` as is kept.
+fn kept(user_agent: &str) -> impl Iterator<Item = char> {
+    user_agent.chars().filter(|c| !c.is_control()).take(USER_AGENT_MAX)
+}
+
+fn first(names: &[(&str, &'static str)], user_agent: &str) -> Option<&'static str> {
+    names.iter().find(|(mark, _)| user_agent.contains(mark)).map(|(_, name)| *name)
 }
 
 #[cfg(test)]
@@ -80,6 +147,32 @@ mod tests {
         assert_eq!(label(chrome), "Chrome on Windows");
         assert_eq!(label(&format!("{chrome} Edg/156.0")), "Edge on Windows");
         assert_eq!(label("curl/8.5.0"), "curl");
+    }
+
+    #[test]
+    fn programs_are_told_apart_by_the_library_they_name() {
+        let name = |user_agent| {
+            let sighting = Sighting { user_agent, ip: "192.0.2.1" };
+            assert_eq!(sighting.browser(), sighting.device().browser(), "{user_agent}");
+            sighting.browser().map(Browser::name)
+        };
+        for (user_agent, expected) in [
+            ("python-requests/2.32.3", "Python Requests"),
+            ("python-httpx/0.28.1", "Python HTTPX"),
+            ("Python/3.12 aiohttp/3.11.2", "Python aiohttp"),
+            ("Python-urllib/3.12", "Python urllib"),
+            ("Go-http-client/1.1", "Go"),
+            ("okhttp/4.12.0", "OkHttp"),
+            ("node", "Node.js"),
+            ("undici", "Node.js"),
+            ("axios/1.7.9", "axios"),
+            ("Wget/1.24.5", "Wget"),
+        ] {
+            assert_eq!(name(user_agent), Some(expected));
+        }
+        for unknown in ["", "Mozilla/5.0", "some node", "nodejs", "CURL"] {
+            assert_eq!(name(unknown), None, "{unknown}");
+        }
     }
 
     #[test]

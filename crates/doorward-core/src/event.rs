@@ -24,6 +24,8 @@ pub enum EventKind {
     /// A bound session was used, or asked to go on, without its device's key: perhaps somebody has a
     /// copy of its cookies.
     BindingRefused,
+    /// A request did not look like its session's own: another browser, or too far away.
+    SessionSuspicious,
     /// A session was ended.
     SessionEnded,
     /// A password was changed.
@@ -41,7 +43,7 @@ pub enum EventKind {
 }
 
 impl EventKind {
-    const ALL: [Self; 15] = [
+    const ALL: [Self; 16] = [
         Self::AccountCreated,
         Self::LoginSucceeded,
         Self::LoginFailed,
@@ -50,6 +52,7 @@ impl EventKind {
         Self::SecretReuseDetected,
         Self::SessionBound,
         Self::BindingRefused,
+        Self::SessionSuspicious,
         Self::SessionEnded,
         Self::PasswordChanged,
         Self::TokenReuseDetected,
@@ -71,6 +74,7 @@ impl EventKind {
             Self::SecretReuseDetected => "session.secret_reuse_detected",
             Self::SessionBound => "session.bound",
             Self::BindingRefused => "binding.refused",
+            Self::SessionSuspicious => "session.suspicious",
             Self::SessionEnded => "session.ended",
             Self::PasswordChanged => "password.changed",
             Self::TokenReuseDetected => "token.reuse_detected",
@@ -105,4 +109,6 @@ pub struct Event {
     pub ip: Option<String>,
     /// Why, in a stable word: `wrong-password`, `unknown-account`, `logout`…
     pub reason: Option<Cow<'static, str>>,
+    /// The device that the request came from, in a person's words, where it is not the session's own.
+    pub device: Option<String>,
 }

@@ -8,6 +8,8 @@ pub mod data;
 pub mod device;
 pub mod event;
 pub mod grant;
+pub mod hijack;
+pub mod place;
 pub mod refresh;
 pub mod retired;
 pub mod revocation;

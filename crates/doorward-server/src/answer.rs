@@ -35,6 +35,7 @@ struct More {
     faults: Vec<Fault>,
     current_version: Option<u64>,
     headers: HeaderMap,
+    page: Option<&'static str>,
 }
 
 /// What is wrong with one part of a request.
@@ -65,6 +66,17 @@ impl Problem {
     #[must_use]
     pub fn current_version(&self) -> Option<u64> {
         self.more.current_version
+    }
+
+    /// The page that puts it right, where a person is sent instead of being told.
+    #[must_use]
+    pub fn page(&self) -> Option<&'static str> {
+        self.more.page
+    }
+
+    fn with_page(mut self, page: &'static str) -> Self {
+        self.more.page = Some(page);
+        self
     }
 
     /// Tells it to programs that read the document, and to those that read `ETag`.
@@ -181,6 +193,19 @@ impl Problem {
             "Sign in first: send the session cookie, or a bearer token.",
         )
         .with_header(header::WWW_AUTHENTICATE, CHALLENGE)
+    }
+
+    /// The request does not look like its session's own. In what it does not is not told: a thief
+    /// would know what to copy.
+    fn reauthentication_required() -> Self {
+        Self::new(
+            StatusCode::UNAUTHORIZED,
+            "reauthentication-required",
+            "This looks like another browser or another place than this session's own. Prove that it \
+             is still you.",
+        )
+        .with_header(header::WWW_AUTHENTICATE, CHALLENGE)
+        .with_page("/account/confirm")
     }
 
     fn invalid_token() -> Self {

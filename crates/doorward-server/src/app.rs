@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use doorward_core::credential::PasswordHash;
 use doorward_core::event::{Event, EventKind};
+use doorward_core::place::Place;
 use doorward_core::session::LiveSession;
 use doorward_store::Store;
 use doorward_store::act::{Ending, StoreFailed};
@@ -13,8 +14,10 @@ use doorward_wire::{AccountId, UnixTime};
 use tracing::Instrument;
 
 use crate::ambient::Ambient;
+use crate::flow::suspicion::Told;
 use crate::hashing::HashPool;
 use crate::keyring::Keyring;
+use crate::places::Places;
 use crate::settings::Settings;
 use crate::touches::{GATHERING, Touches};
 
@@ -67,6 +70,7 @@ struct Shared {
     parts: Parts,
     notes: NoteBudget,
     touches: Touches,
+    told: Told,
     probing: tokio::sync::Mutex<()>,
 }
 
@@ -85,6 +89,8 @@ pub struct Parts {
     /// The hash of a password that nobody knows, at today's cost: what is checked when there is no
     /// such account, so that the time taken tells nothing (attack 28).
     pub nobody: PasswordHash,
+    /// Where addresses are, if the operator has brought a database.
+    pub places: Option<Box<dyn Places>>,
     /// Whether the server has been asked to stop: `/readyz` says no.
     pub draining: AtomicBool,
 }
@@ -97,6 +103,7 @@ impl App {
             parts,
             notes: NoteBudget::default(),
             touches: Touches::default(),
+            told: Told::default(),
             probing: tokio::sync::Mutex::default(),
         }))
     }
@@ -112,7 +119,19 @@ impl App {
             session: None,
             ip: Some(ip.to_owned()),
             reason: None,
+            device: None,
         }
+    }
+
+    /// Where an address seems to be, if there is a database and it knows.
+    #[must_use]
+    pub fn place_of(&self, ip: &str) -> Option<Place> {
+        self.places.as_ref()?.place_of(ip.parse().ok()?)
+    }
+
+    /// Which suspicions were told of late.
+    pub(crate) fn told(&self) -> &Told {
+        &self.0.told
     }
 
     /// How the end of a session of `live`'s account is told.

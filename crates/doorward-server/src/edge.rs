@@ -11,7 +11,7 @@ use doorward_core::event::EventKind;
 use doorward_wire::cookie::Carried;
 use http::header::{self, HeaderName, HeaderValue};
 use http::uri::Authority;
-use http::{HeaderMap, Request, StatusCode, Version};
+use http::{HeaderMap, Method, Request, StatusCode, Uri, Version};
 use tower::ServiceExt;
 use tracing::Instrument;
 
@@ -43,8 +43,8 @@ async fn handle(
     (client, refused): (Client, Option<Problem>),
     request: Request<Body>,
 ) -> Response {
-    let path = request.uri().path().to_owned();
-    let is_health = matches!(path.as_str(), "/livez" | "/readyz" | "/healthz");
+    let (method, uri) = (request.method().clone(), request.uri().clone());
+    let is_health = matches!(uri.path(), "/livez" | "/readyz" | "/healthz");
     let ambiguous = matches!(request::carried(app, request.headers()), Carried::Ambiguous);
     let vary = if request::is_safe(request.method()) { WHO_ASKS } else { WHO_ASKS_FROM_WHERE };
     let admitted = match refused.filter(|_| !is_health) {
@@ -69,7 +69,7 @@ async fn handle(
         }
     }
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
-        response = draw(&problem, response, &path, &client);
+        response = draw(&problem, response, (&method, &uri), &client);
     }
     finish(app, &mut response, vary, &client);
     response
@@ -185,9 +185,19 @@ fn says_for_whom(request: &Request<Body>) -> bool {
     }
 }
 
-/// Draws a problem: JSON for programs, a page for people.
-fn draw(problem: &Problem, response: Response, path: &str, client: &Client) -> Response {
+/// Draws a problem: JSON for programs, a page for people, who are led to where they can put it right
+/// if there is such a place.
+fn draw(
+    problem: &Problem,
+    response: Response,
+    (method, uri): (&Method, &Uri),
+    client: &Client,
+) -> Response {
+    let path = uri.path();
     let is_api = ["/api/", "/.well-known/", "/dbsc/"].iter().any(|under| path.starts_with(under));
+    if let Some(page) = problem.page().filter(|_| !is_api) {
+        return pages::detour(page, method, uri);
+    }
     let (media_type, body) = if is_api {
         ("application/problem+json", document(problem, client))
     } else {

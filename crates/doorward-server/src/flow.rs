@@ -10,3 +10,4 @@ pub mod password;
 pub mod refresh;
 pub mod session;
 pub mod setup;
+pub mod suspicion;

@@ -139,6 +139,7 @@ impl Keyring {
             session: None,
             ip: None,
             reason: Some(algorithm.name().into()),
+            device: None,
         };
         let key = SealedKey { kid, algorithm, sealed, created_at: now };
         self.add(&store.keep_first_key(key, event).await?)?;

@@ -19,6 +19,7 @@ pub mod hashing;
 pub mod keyring;
 pub mod listen;
 pub mod pages;
+pub mod places;
 pub mod request;
 pub mod routes;
 pub mod settings;

@@ -5,6 +5,7 @@
 
 pub mod account;
 pub mod assets;
+pub mod confirm;
 pub mod login;
 pub mod logout;
 pub mod register;
@@ -14,7 +15,7 @@ pub mod view;
 use askama::Template;
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use doorward_wire::UnixTime;
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, Method, StatusCode, Uri, header};
 
 use crate::answer::Problem;
 use crate::request::{MaybeCaller, Path};
@@ -62,6 +63,14 @@ fn stays_here(return_to: &str) -> Option<&str> {
     let plain = |byte: u8| byte.is_ascii_graphic() && byte != b'\\';
     let is_path = return_to.starts_with('/') && !return_to.starts_with("//");
     (is_path && return_to.len() <= 2048 && return_to.bytes().all(plain)).then_some(return_to)
+}
+
+/// Sends the browser to a page that puts something right, and back to where it was going afterwards.
+/// A form is not sent twice, so from one the way leads to the account.
+pub(crate) fn detour(page: &str, method: &Method, uri: &Uri) -> Response {
+    let target = uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
+    let back = stays_here(target).filter(|_| crate::request::is_safe(method));
+    see_other(&view::link(page, back))
 }
 
 /// A time for a person: "today, 14:05 UTC", or with its day.

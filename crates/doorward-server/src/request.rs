@@ -18,7 +18,9 @@ use serde::de::DeserializeOwned;
 
 use crate::App;
 use crate::answer::Problem;
-use crate::flow::identify::{self, Caller, Credential, Errand, IdentifyError};
+use crate::flow::identify::{
+    self, Caller, Credential, Errand, IdentifyError, Recognised, Sighting,
+};
 use crate::settings::BODY_MAX;
 
 /// What the edge found out about a request's other end.
@@ -33,11 +35,11 @@ pub struct Client {
 }
 
 impl Client {
-    /// Describes the device behind a request.
+    /// What a request shows of the device behind it.
     #[must_use]
-    pub fn device(&self, headers: &HeaderMap) -> Device {
+    pub fn sighting<'a>(&'a self, headers: &'a HeaderMap) -> Sighting<'a> {
         let user_agent = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
-        Device::seen(user_agent.unwrap_or_default(), self.ip.to_string())
+        Sighting { user_agent: user_agent.unwrap_or_default(), ip: &self.ip }
     }
 }
 
@@ -58,7 +60,7 @@ impl<S: Sync> FromRequestParts<S> for From {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let client = Client::from_request_parts(parts, state).await?;
-        Ok(Self(client.device(&parts.headers)))
+        Ok(Self(client.sighting(&parts.headers).device()))
     }
 }
 
@@ -129,14 +131,33 @@ pub fn is_safe(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
 }
 
-async fn identified(
+/// Who a handler asks for: a [`Caller`], or with [`Recognised`] also somebody who is to prove
+/// themselves again.
+pub trait Asker: Sized {
+    /// Takes somebody whose session was shown.
+    fn of(recognised: Recognised) -> Result<Self, IdentifyError>;
+}
+
+impl Asker for Caller {
+    fn of(recognised: Recognised) -> Result<Self, IdentifyError> {
+        recognised.unasked()
+    }
+}
+
+impl Asker for Recognised {
+    fn of(recognised: Recognised) -> Result<Self, IdentifyError> {
+        Ok(recognised)
+    }
+}
+
+async fn identified<W: Asker>(
     parts: &mut Parts,
     app: &App,
-) -> Result<Result<Caller, IdentifyError>, Problem> {
+) -> Result<Result<W, IdentifyError>, Problem> {
     let client = Client::from_request_parts(parts, app).await?;
     let credential = credential(app, &parts.headers);
-    let errand = Errand { ip: &client.ip, is_safe: is_safe(&parts.method) };
-    Ok(identify::identify(app, &credential, errand).await)
+    let errand = Errand { from: client.sighting(&parts.headers), is_safe: is_safe(&parts.method) };
+    Ok(identify::recognise(app, &credential, errand).await.and_then(W::of))
 }
 
 /// The key of the session that the browser had before, if it shows one. It is never taken over.
@@ -168,11 +189,20 @@ impl FromRequestParts<App> for Caller {
     }
 }
 
-/// Who is asking, if anybody is.
-#[derive(Debug)]
-pub struct MaybeCaller(pub Option<Caller>);
+impl FromRequestParts<App> for Recognised {
+    type Rejection = Problem;
 
-impl FromRequestParts<App> for MaybeCaller {
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        Ok(identified(parts, app).await??)
+    }
+}
+
+/// Who is asking, if anybody is. Somebody who is to prove themselves again is sent to do so, unless
+/// the handler asks for a [`Recognised`].
+#[derive(Debug)]
+pub struct MaybeCaller<W = Caller>(pub Option<W>);
+
+impl<W: Asker> FromRequestParts<App> for MaybeCaller<W> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
@@ -180,11 +210,11 @@ impl FromRequestParts<App> for MaybeCaller {
     }
 }
 
-fn perhaps(identified: Result<Caller, IdentifyError>) -> Result<Option<Caller>, Problem> {
+fn perhaps<W>(identified: Result<W, IdentifyError>) -> Result<Option<W>, Problem> {
     match identified {
         Ok(caller) => Ok(Some(caller)),
         Err(IdentifyError::Nothing | IdentifyError::Refused(_)) => Ok(None),
-        Err(IdentifyError::Store(failure)) => Err(failure.into()),
+        Err(error @ (IdentifyError::Asked(_) | IdentifyError::Store(_))) => Err(error.into()),
     }
 }
 
@@ -198,7 +228,8 @@ impl FromRequestParts<App> for MayEnd {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
         let client = Client::from_request_parts(parts, app).await?;
         let credential = credential(app, &parts.headers);
-        perhaps(identify::identify_to_end(app, &credential, &client.ip).await).map(Self)
+        let from = client.sighting(&parts.headers);
+        perhaps(identify::identify_to_end(app, &credential, from).await).map(Self)
     }
 }
 
@@ -298,11 +329,12 @@ fn decoded(part: &[u8]) -> Result<String, Problem> {
 /// A body, and who sent it: asked once the body is there, so that a request which was held back
 /// until its session had ended does nothing.
 #[derive(Debug)]
-pub struct Sent<B>(pub Caller, pub B);
+pub struct Sent<B, W = Caller>(pub W, pub B);
 
-impl<B> FromRequest<App> for Sent<B>
+impl<B, W> FromRequest<App> for Sent<B, W>
 where
     B: FromRequest<App, Rejection = Problem> + Send,
+    W: Asker,
 {
     type Rejection = Problem;
 
@@ -314,17 +346,18 @@ where
             return Err(IdentifyError::Nothing.into());
         }
         let body = B::from_request(whole, app).await?;
-        Ok(Self(Caller::from_request_parts(&mut parts, app).await?, body))
+        Ok(Self(identified(&mut parts, app).await??, body))
     }
 }
 
 /// The same for a page: somebody who is not signed in any more is sent to the login page.
 #[derive(Debug)]
-pub struct MaybeSent<B>(pub Option<Caller>, pub B);
+pub struct MaybeSent<B, W = Caller>(pub Option<W>, pub B);
 
-impl<B> FromRequest<App> for MaybeSent<B>
+impl<B, W> FromRequest<App> for MaybeSent<B, W>
 where
     B: FromRequest<App, Rejection = Problem> + Send,
+    W: Asker,
 {
     type Rejection = Problem;
 

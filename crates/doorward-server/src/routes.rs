@@ -105,6 +105,8 @@ fn rows() -> Vec<Row> {
             post(pages::account::end_others),
         ),
         (Method::POST, "/account/password", Who::Member, post(pages::account::change_password)),
+        (Method::GET, "/account/confirm", Who::Member, get(pages::confirm::show)),
+        (Method::POST, "/account/confirm", Who::Member, post(pages::confirm::submit)),
     ];
     api.into_iter().chain(devices).chain(open).chain(pages).collect()
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use doorward_core::binding::Policy;
 use doorward_core::credential::{HashParams, PasswordPolicy};
 use doorward_core::grant::ADMIN_SCOPE;
+use doorward_core::hijack::Reactions;
 use doorward_core::session::Lifetimes;
 use doorward_wire::cookie::CookieForm;
 use doorward_wire::jose::Algorithm;
@@ -152,6 +153,8 @@ pub struct Settings {
     pub lifetimes: Lifetimes,
     /// Whether sessions are bound to a device, and how tightly.
     pub binding: Policy,
+    /// What is done when a request does not look like its session's own.
+    pub signals: Reactions,
     /// The algorithm of tokens for our own API.
     pub algorithm: Algorithm,
     /// The other services that tokens may be for.
@@ -172,6 +175,7 @@ impl Settings {
             hash: HashParams::default(),
             lifetimes: Lifetimes::default(),
             binding: Policy::default(),
+            signals: Reactions::default(),
             algorithm: Algorithm::EdDsa,
             audiences: Vec::new(),
         }

@@ -94,7 +94,7 @@ pub enum SessionError {
 pub struct Found {
     /// The session.
     pub session: Session,
-    /// What opened it.
+    /// What it is known by.
     pub device: Device,
     /// Its account as it is now.
     pub account: Option<Account>,
@@ -117,6 +117,8 @@ impl Found {
 pub struct NewSecret {
     /// The session under its new secret.
     pub renamed: Renamed,
+    /// Where its owner has proved themselves: the device that the session is known by from now on.
+    pub device: Device,
     /// The version at which the password was checked. Another one by now: [`SessionError::Gone`].
     pub proved: PasswordVersion,
     /// The one refresh token that the session has from now on, when tokens carry it: its other
@@ -190,6 +192,8 @@ pub struct PasswordChange {
     /// The session in which it was changed, under its new secret. Its owner's epoch is the
     /// account's new epoch: `expected` when the other sessions stay, else the one after it.
     pub renamed: Renamed,
+    /// Where it was changed: the device that the session is known by from now on.
+    pub device: Device,
     /// The one refresh token that the session has from now on, when tokens carry it: its other
     /// refresh tokens go.
     pub refresh: Option<RefreshToken>,
@@ -222,6 +226,9 @@ pub struct Presented {
     pub lifetimes: Lifetimes,
     /// When.
     pub now: UnixTime,
+    /// Whether whoever presents it does not look like the session's owner: they get nothing, and the
+    /// token is left as it is for the owner. A reuse is one all the same.
+    pub withheld: bool,
     /// What to write when the session ends because of a reuse.
     pub reuse: Event,
 }
@@ -231,7 +238,7 @@ pub struct Presented {
 pub struct Rotated {
     /// The session it hangs from.
     pub live: LiveSession,
-    /// What opened the session.
+    /// What the session is known by.
     pub device: Device,
     /// What its access tokens may be used for.
     pub grant: Grant,
@@ -251,6 +258,9 @@ pub enum RotateError {
     /// It was used before: its session has just been ended.
     #[error("the refresh token was used before")]
     Reused(SessionId),
+    /// It would have counted, and was [withheld](Presented::withheld): nothing was changed.
+    #[error("the refresh token was withheld")]
+    Withheld,
     /// The store failed.
     #[error(transparent)]
     Failed(#[from] StoreFailed),

@@ -101,8 +101,8 @@ pub trait Sessions: Send + Sync {
     async fn touch(&self, touches: Vec<(SessionId, Touch)>) -> Result<(), StoreFailed>;
 
     /// Retires the old key and keeps the new one, and with a session carried by tokens forgets its
-    /// refresh tokens but the one given. If the session has gone, or was
-    /// renamed meanwhile, keeps nothing: [`SessionError::Gone`].
+    /// refresh tokens but the one given. The session is known by the device given from then on. If it
+    /// has gone, or was renamed meanwhile, keeps nothing: [`SessionError::Gone`].
     async fn rename(&self, new: NewSecret) -> Result<(), SessionError>;
 
     /// Ends a session: it, its data and its refresh tokens go, and the log says so. Says whether
@@ -176,7 +176,8 @@ pub trait Bindings: Send + Sync {
 #[async_trait]
 pub trait RefreshTokens: Send + Sync {
     /// Takes a refresh token and, at its first use, keeps its successor. A reuse ends the session,
-    /// with its log entry and event, in the same act.
+    /// with its log entry and event, in the same act. One that is to be withheld stays as it was,
+    /// unless it is a reuse.
     async fn rotate(&self, presented: Presented) -> Result<Rotated, RotateError>;
 
     /// Finds the session that a refresh token hangs from, without using it.

@@ -13,6 +13,7 @@ use ipnet::IpNet;
 use crate::clock::Stopwatch;
 use crate::config::{self, Config, Flags};
 use crate::data_dir::{DATABASE, DataDir, InUse};
+use crate::places::PlaceDatabase;
 use crate::serve;
 use crate::telemetry;
 use crate::terminal::{complain, say};
@@ -210,9 +211,11 @@ fn run_server(flags: ServeFlags, started: Stopwatch) -> Result<(), Outcome> {
     config.settings(0).map_err(Outcome::Misconfigured)?;
     config.database().map_err(Outcome::Misconfigured)?;
     config.listen().map_err(Outcome::Misconfigured)?;
+    let places = config.places.database.as_deref().map(PlaceDatabase::open).transpose();
+    let places = places.map_err(Outcome::Misconfigured)?;
     let filter = config::log_filter().or_else(|| config.log.filter.clone());
     telemetry::start(filter.as_deref().unwrap_or("info")).map_err(Outcome::Misconfigured)?;
-    Ok(block_on(serve::serve(config, open_browser, started))?)
+    Ok(block_on(serve::serve(config, places, open_browser, started))?)
 }
 
 fn block_on<T>(future: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {

@@ -13,7 +13,10 @@ use doorward_wire::jose::Algorithm;
 use ipnet::IpNet;
 use serde::Deserialize;
 
+pub use self::signals::{PlacesConfig, SignalsConfig};
+
 mod fault;
+mod signals;
 
 /// What every setting's name in the environment begins with.
 const PREFIX: &str = "DOORWARD_";
@@ -34,6 +37,10 @@ pub struct Config {
     pub session: SessionConfig,
     /// Our own tokens.
     pub token: TokenConfig,
+    /// Where addresses are.
+    pub places: PlacesConfig,
+    /// What is done when a request does not look like its session's own.
+    pub signals: SignalsConfig,
     /// Other services that tokens may be for.
     pub audience: Vec<AudienceConfig>,
     /// What is logged.
@@ -348,6 +355,7 @@ impl Config {
             hash,
             lifetimes: self.lifetimes()?,
             binding: doorward_core::binding::Policy::default(),
+            signals: self.signals.reactions(),
             algorithm: self.token.algorithm.map_or(Algorithm::EdDsa, |name| name.0),
             audiences: audiences.collect(),
         })

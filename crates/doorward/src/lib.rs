@@ -10,6 +10,7 @@ pub mod config;
 pub mod data_dir;
 pub mod entropy;
 pub mod open;
+pub mod places;
 pub mod serve;
 pub mod telemetry;
 pub mod terminal;

@@ -9,6 +9,7 @@ use doorward_server::ambient::Ambient;
 use doorward_server::app::{App, Parts};
 use doorward_server::hashing::HashPool;
 use doorward_server::keyring::Keyring;
+use doorward_server::places::Places;
 use doorward_server::settings::Settings;
 use doorward_store::Store;
 use doorward_store::sqlite::SqliteStore;
@@ -37,6 +38,7 @@ pub async fn app(
     hash_threads: usize,
     folder: &DataDir,
     ambient: Arc<Ambient>,
+    places: Option<Box<dyn Places>>,
 ) -> anyhow::Result<App> {
     // The key before the database: a database without its key is found out before it is touched.
     let master = folder.master_key(&*ambient.entropy)?;
@@ -48,7 +50,7 @@ pub async fn app(
         .context("starting the threads that check passwords")?;
     let nobody = PasswordHash::of_nobody(&settings.hash, &ambient.random(), &ambient.random());
     let draining = AtomicBool::new(false);
-    Ok(App::new(Parts { settings, store, ambient, hashing, keys, nobody, draining }))
+    Ok(App::new(Parts { settings, store, ambient, hashing, keys, nobody, places, draining }))
 }
 
 /// Lets everything else go first: a session check never waits for a login's hash.

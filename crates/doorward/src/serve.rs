@@ -9,6 +9,7 @@ use anyhow::{Context, anyhow};
 use doorward_server::app::App;
 use doorward_server::flow::{issue, setup};
 use doorward_server::listen;
+use doorward_server::places::Places;
 use doorward_server::settings::Site;
 use doorward_store::act::{StoreFailed, Swept};
 use tokio::net::TcpListener;
@@ -18,6 +19,7 @@ use crate::clock::Stopwatch;
 use crate::config::{self, Config};
 use crate::data_dir::DataDir;
 use crate::open;
+use crate::places::PlaceDatabase;
 use crate::terminal::say;
 
 /// How often sessions that have ended of themselves are swept out, and how many at once.
@@ -27,14 +29,20 @@ const SWEEP_SLICE: usize = 200;
 const EVENTS_KEPT: Duration = Duration::from_hours(90 * 24);
 
 /// Serves until the process is asked to stop.
-pub async fn serve(config: Config, open_browser: bool, started: Stopwatch) -> anyhow::Result<()> {
+pub async fn serve(
+    config: Config,
+    places: Option<PlaceDatabase>,
+    open_browser: bool,
+    started: Stopwatch,
+) -> anyhow::Result<()> {
     let listener = listen(&config).await?;
     let bound = listener.local_addr().context("reading the port")?;
     let settings = config.settings(bound.port())?;
     let folder = DataDir::open(config.data(), config.database()?)?;
     let mut lock = folder.lock()?;
     let threads = config.hash.threads.unwrap_or_else(cores);
-    let app = open::app(settings, threads, &folder, open::ambient()).await?;
+    let places = places.map(|database| Box::new(database) as Box<dyn Places>);
+    let app = open::app(settings, threads, &folder, open::ambient(), places).await?;
     // Now, so that keys are published before their first use and no login waits for an RSA key.
     issue::make_keys(&app).await.context("making the signing keys")?;
     let link = setup_link(&app, &folder).await?;

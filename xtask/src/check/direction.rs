@@ -20,10 +20,11 @@ const NEVER: [(&str, &[&str]); 6] = [
 ];
 
 /// A library, and the only ones of ours that may name it, their tests excepted.
-const ONLY: [(&str, &[&str]); 4] = [
+const ONLY: [(&str, &[&str]); 5] = [
     ("argon2-rust", &["doorward-core"]),
     ("askama", &["doorward-server"]),
     ("axum", &["doorward-server", "doorward-guard", "bench"]),
+    ("maxminddb", &["doorward"]),
     ("rusqlite", &["doorward-store"]),
 ];
 

@@ -83,6 +83,10 @@ impl From<IdentifyError> for Problem {
                     | Refused::Unusable => Self::invalid_token(),
                 }
             }
+            IdentifyError::Asked(_) => {
+                tracing::info!(%error, "a request does not look like its session's own");
+                Self::reauthentication_required()
+            }
             IdentifyError::Store(failure) => failure.into(),
         }
     }
@@ -177,6 +181,10 @@ impl From<RefreshError> for Problem {
                     "The refresh token is not valid, or not any more. Sign in again.",
                 )
                 .with_header(header::WWW_AUTHENTICATE, CHALLENGE)
+            }
+            RefreshError::Asked(_) => {
+                tracing::info!(%error, "a refresh does not look like its session's own");
+                Self::reauthentication_required()
             }
             RefreshError::Store(failure) => failure.into(),
             RefreshError::Issue(error) => error.into(),

@@ -192,7 +192,7 @@ async fn on_its_way(app: &App, asking: &Asking<'_>) -> Result<Found, BindingErro
     match retired.refusal(app.ambient.now()) {
         RetiredRefusal::OnItsWay => Ok(found),
         RetiredRefusal::Reuse => {
-            identify::end_for_reuse(app, &found.session, asking.ip).await?;
+            identify::end_for_reuse(app, &found.session, (asking.ip, None)).await?;
             Err(BindingError::NoSession)
         }
     }

@@ -1,7 +1,16 @@
 //! Who is asking: from a credential to a live session, by either carrier.
+//!
+//! ```text
+//!   Credential ──recognise──▶ Recognised ──unasked──▶ Caller
+//!                                 │
+//!                                 └─ does not look like its session's own: may prove itself again,
+//!                                    or sign out, and nothing else
+//! ```
 
 use doorward_core::binding::{BindingRefusal, Shown as ShownTicket};
+pub use doorward_core::device::Sighting;
 use doorward_core::event::{Event, EventKind};
+use doorward_core::hijack::Signal;
 use doorward_core::retired::RetiredRefusal;
 use doorward_core::session::{Carrier, Device, LiveSession, Session, SessionRefusal};
 use doorward_store::act::{Found, StoreFailed};
@@ -9,6 +18,7 @@ use doorward_wire::dbsc::PresentedTicket;
 use doorward_wire::token::{self, Expectation, Shown, TokenRefusal};
 use doorward_wire::{PresentedSecret, SessionId};
 
+use super::suspicion;
 use crate::App;
 
 /// What a request showed to say who is asking.
@@ -27,10 +37,17 @@ pub enum Credential {
 /// What a request is about, as far as it matters to who is asking.
 #[derive(Clone, Copy, Debug)]
 pub struct Errand<'a> {
-    /// The address it came from.
-    pub ip: &'a str,
+    /// What it shows of the device behind it.
+    pub from: Sighting<'a>,
     /// Whether it can change nothing (RFC 9110, section 9.2.1).
     pub is_safe: bool,
+}
+
+/// Whose session a request has shown. Whether it looks like that session's own is not decided by this.
+#[derive(Debug)]
+pub struct Recognised {
+    caller: Caller,
+    asked: Option<Signal>,
 }
 
 /// Who is asking. Only [`identify`] makes one.
@@ -51,6 +68,9 @@ pub enum IdentifyError {
     /// What was shown is not ours, or counts no longer. The log says which.
     #[error("the credential was refused: {0}")]
     Refused(Refused),
+    /// The request does not look like its session's own: whoever asks is to prove themselves again.
+    #[error("asked for a new proof: {}", .0.name())]
+    Asked(Signal),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreFailed),
@@ -98,7 +118,7 @@ impl Caller {
         &self.live
     }
 
-    /// What opened the session.
+    /// What the session is known by.
     #[must_use]
     pub fn device(&self) -> &Device {
         &self.device
@@ -130,56 +150,93 @@ impl Caller {
     }
 }
 
+impl Recognised {
+    /// Whoever shows the session. They may prove themselves again, or sign out: nothing else, unless
+    /// [`unasked`](Self::unasked).
+    #[must_use]
+    pub fn anyway(&self) -> &Caller {
+        &self.caller
+    }
+
+    /// Whether the request looks unlike its session's own.
+    #[must_use]
+    pub fn is_asked(&self) -> bool {
+        self.asked.is_some()
+    }
+
+    /// Who is asking, unless they are to prove themselves again first.
+    pub fn unasked(self) -> Result<Caller, IdentifyError> {
+        match self.asked {
+            Some(signal) => Err(IdentifyError::Asked(signal)),
+            None => Ok(self.caller),
+        }
+    }
+}
+
 /// Finds out who is asking.
-///
-/// The session is read from the store each time: what has ended is refused from the moment its end
-/// was acknowledged.
 pub async fn identify(
     app: &App,
     credential: &Credential,
     errand: Errand<'_>,
 ) -> Result<Caller, IdentifyError> {
-    match credential {
-        Credential::Nothing => Err(IdentifyError::Nothing),
-        Credential::Unusable => Err(IdentifyError::Refused(Refused::Unusable)),
+    recognise(app, credential, errand).await?.unasked()
+}
+
+/// Finds out whose session is shown, and whether the request looks like that session's own.
+///
+/// The session is read from the store each time: what has ended is refused from the moment its end
+/// was acknowledged.
+pub async fn recognise(
+    app: &App,
+    credential: &Credential,
+    errand: Errand<'_>,
+) -> Result<Recognised, IdentifyError> {
+    let (caller, is_current) = match credential {
+        Credential::Nothing => return Err(IdentifyError::Nothing),
+        Credential::Unusable => return Err(IdentifyError::Refused(Refused::Unusable)),
         Credential::Cookie(secret, ticket) => {
-            by_cookie(app, (secret, ticket.as_ref()), errand).await
+            by_cookie(app, (secret, ticket.as_ref()), errand).await?
         }
-        Credential::Bearer(token) => by_token(app, token).await,
+        Credential::Bearer(token) => (by_token(app, token).await?, true),
+    };
+    let asked = suspicion::look(app, caller.live.session(), &caller.device, errand.from);
+    // What was on its way when the secret was renewed is no new sign of life. A thief's requests do
+    // not keep the session awake, nor move it to where the thief is.
+    if is_current && asked.is_none() {
+        app.touch(&caller.live, errand.from.ip);
     }
+    Ok(Recognised { caller, asked })
 }
 
 /// Finds out whose session a request may end. To end a bound session its secret is enough: somebody
-/// whose browser has lost the key must still be able to sign out.
+/// whose browser has lost the key must still be able to sign out. So must whoever is asked for a new
+/// proof.
 pub async fn identify_to_end(
     app: &App,
     credential: &Credential,
-    ip: &str,
+    from: Sighting<'_>,
 ) -> Result<Caller, IdentifyError> {
-    let errand = Errand { ip, is_safe: false };
+    let errand = Errand { from, is_safe: false };
     match credential {
         Credential::Cookie(secret, _) => {
             let (live, device, _) = by_secret(app, secret, errand).await?;
             Ok(Caller { live, device, carrier: Carrier::Cookie, scope: None })
         }
         Credential::Nothing | Credential::Unusable | Credential::Bearer(_) => {
-            identify(app, credential, errand).await
+            Ok(recognise(app, credential, errand).await?.caller)
         }
     }
 }
 
+/// Also says whether the secret is the session's own still, and not the one before.
 async fn by_cookie(
     app: &App,
     (secret, ticket): (&PresentedSecret, Option<&PresentedTicket>),
     errand: Errand<'_>,
-) -> Result<Caller, IdentifyError> {
+) -> Result<(Caller, bool), IdentifyError> {
     let (live, device, is_current) = by_secret(app, secret, errand).await?;
     check_device(app, &live, ticket, errand)?;
-    // What was on its way when the secret was renewed is no new sign of life.
-    if is_current {
-        app.touch(&live);
-    }
-    Ok(Caller { live, device, carrier: Carrier::Cookie, scope: None })
+    Ok((Caller { live, device, carrier: Carrier::Cookie, scope: None }, is_current))
 }
 
 /// Checks that a bound session is used on its own device.
@@ -200,7 +257,8 @@ fn check_device(
             account: session.owner.map(|owner| owner.account),
             session: Some(session.sid),
             reason: Some(refusal.reason().into()),
-            ..app.event(EventKind::BindingRefused, errand.ip)
+            device: Some(errand.from.device().label),
+            ..app.event(EventKind::BindingRefused, errand.from.ip)
         });
         IdentifyError::Refused(Refused::Unbound(refusal))
     })
@@ -243,7 +301,8 @@ async fn by_retired(
         Err(refusal) => refusal,
     };
     if refusal == RetiredRefusal::Reuse {
-        end_for_reuse(app, &found.session, errand.ip).await?;
+        let label = Some(errand.from.device().label);
+        end_for_reuse(app, &found.session, (errand.from.ip, label)).await?;
     }
     Err(IdentifyError::Refused(Refused::Retired(refusal)))
 }
@@ -252,11 +311,12 @@ async fn by_retired(
 pub(super) async fn end_for_reuse(
     app: &App,
     session: &Session,
-    ip: &str,
+    (ip, label): (&str, Option<String>),
 ) -> Result<(), StoreFailed> {
     let account = session.owner.map(|owner| owner.account);
     let mut ending = app.ending("retired-secret-reused", account, ip);
     ending.event.kind = EventKind::SecretReuseDetected;
+    ending.event.device = label;
     app.store.end_session(session.sid, ending).await?;
     Ok(())
 }
@@ -280,7 +340,6 @@ async fn by_token(app: &App, text: &str) -> Result<Caller, IdentifyError> {
     if live.account().map(|account| account.id) != Some(claims.sub) {
         return Err(IdentifyError::Refused(Refused::TokenSession(None)));
     }
-    app.touch(&live);
     Ok(Caller { live, device, carrier: Carrier::Token, scope: Some(claims.scope) })
 }
 

@@ -16,7 +16,7 @@ use crate::keyring::KeyError;
 pub struct Welcome {
     /// The session.
     pub live: LiveSession,
-    /// What opened it.
+    /// What it is known by.
     pub device: Device,
     /// What the caller takes along, once.
     pub proof: Proof,

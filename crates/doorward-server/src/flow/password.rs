@@ -5,7 +5,7 @@ use doorward_core::credential::{NotProven, Password, PasswordRefusal, Proven};
 use doorward_core::event::{Event, EventKind};
 use doorward_core::grant::{Grant, OWN_CLIENT};
 use doorward_core::refresh::RefreshToken;
-use doorward_core::session::{Carrier, LiveSession, Renamed};
+use doorward_core::session::{Carrier, Device, LiveSession, Renamed};
 use doorward_store::act::{NewSecret, PasswordChange, SessionError, StoreFailed};
 use doorward_wire::FreshSecret;
 
@@ -53,22 +53,25 @@ pub struct Change {
 }
 
 /// Checks the owner's password once more and gives the session a new secret.
+///
+/// The session is known by `device` from then on: whoever was asked whether it is still them has
+/// answered.
 pub async fn reauthenticate(
     app: &App,
     caller: &Caller,
     password: Password,
-    ip: &str,
+    device: Device,
 ) -> Result<Welcome, ProveError> {
     let account = caller.live().account().ok_or(ProveError::Gone)?;
-    let (proven, at_version) = prove(app, account, password, ip).await?;
+    let (proven, proved) = prove(app, account, password, &device.ip).await?;
     let (next, renamed) = rename(app, caller, (&proven, account.clone()))?;
     let event = Event {
         account: Some(account.id),
         session: Some(caller.sid()),
-        ..app.event(EventKind::SessionReauthenticated, ip)
+        ..app.event(EventKind::SessionReauthenticated, &device.ip)
     };
-    let (welcome, refresh) = welcome(app, caller, next).await?;
-    app.store.rename(NewSecret { renamed, proved: at_version, refresh, event }).await?;
+    let (welcome, refresh) = welcome(app, caller, next, device.clone()).await?;
+    app.store.rename(NewSecret { renamed, device, proved, refresh, event }).await?;
     Ok(welcome)
 }
 
@@ -77,14 +80,14 @@ pub async fn change(
     app: &App,
     caller: &Caller,
     change: Change,
-    ip: &str,
+    device: Device,
 ) -> Result<Welcome, ProveError> {
     let account = caller.live().account().ok_or(ProveError::Gone)?;
     let context =
         [account.username.as_str(), account.email.as_ref().map_or("", |email| email.as_str())];
     let new =
         change.new.accept(&app.settings.password, &context).map_err(ProveError::Unacceptable)?;
-    let (proven, expected_password) = prove(app, account, change.current, ip).await?;
+    let (proven, expected_password) = prove(app, account, change.current, &device.ip).await?;
     let password = hash(app, new).await.map_err(|error| match error {
         HashError::Busy(busy) => ProveError::Busy(busy),
         HashError::Hash => ProveError::Hash,
@@ -94,9 +97,10 @@ pub async fn change(
     let event = Event {
         account: Some(account.id),
         session: Some(caller.sid()),
-        ..app.event(EventKind::PasswordChanged, ip)
+        ..app.event(EventKind::PasswordChanged, &device.ip)
     };
-    let (welcome, refresh) = welcome(app, caller, next).await?;
+    let ended = app.ending("password-changed", Some(account.id), &device.ip);
+    let (welcome, refresh) = welcome(app, caller, next, device.clone()).await?;
     app.store
         .change_password(PasswordChange {
             account: account.id,
@@ -104,9 +108,10 @@ pub async fn change(
             expected_password,
             password,
             renamed: renamed.dead_at_once(),
+            device,
             refresh,
             event,
-            ended: app.ending("password-changed", Some(account.id), ip),
+            ended,
         })
         .await?;
     Ok(welcome)
@@ -164,8 +169,8 @@ async fn welcome(
     app: &App,
     caller: &Caller,
     next: Next,
+    device: Device,
 ) -> Result<(Welcome, Option<RefreshToken>), ProveError> {
-    let device = caller.device().clone();
     let session = next.live.session();
     if session.carrier == Carrier::Cookie {
         return Ok((Welcome { live: next.live, device, proof: Proof::Cookie(next.secret) }, None));

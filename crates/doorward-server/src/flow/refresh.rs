@@ -1,12 +1,15 @@
 //! Renewing an access token with a refresh token.
 
 use doorward_core::event::{Event, EventKind};
+use doorward_core::hijack::Signal;
 use doorward_core::refresh::PREFIX;
 use doorward_core::session::SessionRefusal;
 use doorward_store::act::{Presented, RotateError, StoreFailed};
 use doorward_wire::{PresentedSecret, SessionId};
 
+use super::identify::Sighting;
 use super::issue::{self, IssueError, Proof, Tokens, Welcome};
+use super::suspicion;
 use crate::App;
 
 /// Why there is no new token. The outside is told only that there is none.
@@ -21,6 +24,9 @@ pub enum RefreshError {
     /// It was used before: its session has just been ended.
     #[error("the refresh token was used before")]
     Reused(SessionId),
+    /// Whoever presents it is to prove themselves again. It stays good, for the owner.
+    #[error("asked for a new proof: {}", .0.name())]
+    Asked(Signal),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreFailed),
@@ -39,8 +45,9 @@ pub fn read(text: &str) -> Option<PresentedSecret> {
 ///
 /// When the access token cannot be issued after the turn was kept, the client asks again with the
 /// same refresh token, and gets the same successor.
-pub async fn refresh(app: &App, text: &str, ip: &str) -> Result<Welcome, RefreshError> {
+pub async fn refresh(app: &App, text: &str, from: Sighting<'_>) -> Result<Welcome, RefreshError> {
     let secret = read(text).ok_or(RefreshError::Unknown)?;
+    let asked = suspicion::look_at_refresh(app, secret.digest(), from).await?;
     let salt = app.ambient.random();
     let presented = Presented {
         key: secret.digest(),
@@ -48,16 +55,19 @@ pub async fn refresh(app: &App, text: &str, ip: &str) -> Result<Welcome, Refresh
         successor: secret.successor(&salt).digest(),
         lifetimes: app.settings.lifetimes,
         now: app.ambient.now(),
+        withheld: asked.is_some(),
         reuse: Event {
             reason: Some("refresh-token-reused".into()),
-            ..app.event(EventKind::TokenReuseDetected, ip)
+            device: Some(from.device().label),
+            ..app.event(EventKind::TokenReuseDetected, from.ip)
         },
     };
-    let rotated = app.store.rotate(presented).await.map_err(|error| match error {
-        RotateError::Unknown => RefreshError::Unknown,
-        RotateError::Refused(refusal) => RefreshError::Refused(refusal),
-        RotateError::Reused(sid) => RefreshError::Reused(sid),
-        RotateError::Failed(failure) => RefreshError::Store(failure),
+    let rotated = app.store.rotate(presented).await.map_err(|error| match (error, asked) {
+        (RotateError::Withheld, Some(signal)) => RefreshError::Asked(signal),
+        (RotateError::Unknown | RotateError::Withheld, _) => RefreshError::Unknown,
+        (RotateError::Refused(refusal), _) => RefreshError::Refused(refusal),
+        (RotateError::Reused(sid), _) => RefreshError::Reused(sid),
+        (RotateError::Failed(failure), _) => RefreshError::Store(failure),
     })?;
     let access = issue::access_token(app, &rotated.live, &rotated.grant).await?;
     let tokens =

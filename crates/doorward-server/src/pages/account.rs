@@ -16,7 +16,7 @@ use crate::answer::Problem;
 use crate::flow::identify::Caller;
 use crate::flow::logout;
 use crate::flow::password::{self, Change, ProveError};
-use crate::request::{Client, Form, MaybeCaller, MaybeSent, Query, SameOrigin};
+use crate::request::{Client, Form, From, MaybeCaller, MaybeSent, Query, SameOrigin};
 use crate::routes::shape;
 
 /// The most sessions that the page shows; the API lists them all.
@@ -87,7 +87,7 @@ pub async fn end_others(
 pub async fn change_password(
     State(app): State<App>,
     _: SameOrigin,
-    client: Client,
+    From(device): From,
     MaybeSent(caller, mut form): MaybeSent<Form>,
 ) -> Result<Response, Problem> {
     let Some(caller) = signed_in(caller) else { return Ok(see_other("/login?said=ended")) };
@@ -97,7 +97,7 @@ pub async fn change_password(
         new: Password::from(form.take("new")),
         keep_others,
     };
-    let error = match password::change(&app, &caller, change, &client.ip).await {
+    let error = match password::change(&app, &caller, change, device).await {
         Ok(welcome) => {
             let notice = if keep_others {
                 Notice::PasswordChanged

@@ -11,6 +11,7 @@ use super::view::{LoginPage, LoginState, Trouble};
 use super::{is_busy, page, see_other, stays_here};
 use crate::App;
 use crate::answer::Problem;
+use crate::flow::identify::Recognised;
 use crate::flow::issue::{Proof, Welcome};
 use crate::flow::login::{self, Attempt, LoginError};
 use crate::request::{Before, Form, From, MaybeCaller, Query, SameOrigin};
@@ -27,9 +28,11 @@ pub struct LoginQuery {
 /// `GET /login`.
 pub async fn show(
     State(app): State<App>,
-    MaybeCaller(caller): MaybeCaller,
+    MaybeCaller(shown): MaybeCaller<Recognised>,
     Query(query): Query<LoginQuery>,
 ) -> Response {
+    // Whoever is asked for a new proof may as well sign in.
+    let caller = shown.and_then(|shown| shown.unasked().ok());
     let caller = caller.filter(|_| query.another.is_none());
     let account = caller.as_ref().and_then(|caller| caller.live().account());
     let state = match (account, query.said.as_deref()) {

@@ -8,13 +8,14 @@ use super::view::LogoutPage;
 use super::{clear_site_data, page, see_other};
 use crate::App;
 use crate::answer::Problem;
+use crate::flow::identify::Recognised;
 use crate::flow::logout;
 use crate::request::{Client, MayEnd, MaybeCaller, SameOrigin};
 use crate::routes::shape;
 
 /// `GET /logout`: asks. An image in a foreign page must not sign anybody out.
-pub async fn show(MaybeCaller(caller): MaybeCaller) -> Response {
-    let account = caller.as_ref().and_then(|caller| caller.live().account());
+pub async fn show(MaybeCaller(shown): MaybeCaller<Recognised>) -> Response {
+    let account = shown.as_ref().and_then(|shown| shown.anyway().live().account());
     match account {
         Some(account) => {
             let username = account.username.as_str();
@@ -24,7 +25,8 @@ pub async fn show(MaybeCaller(caller): MaybeCaller) -> Response {
     }
 }
 
-/// `POST /logout`: ends the session, then takes the cookie away.
+/// `POST /logout`: ends the session, then takes the cookie away. Whoever is asked for a new proof may
+/// rather sign out.
 pub async fn submit(
     State(app): State<App>,
     _: SameOrigin,

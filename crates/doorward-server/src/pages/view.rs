@@ -206,6 +206,28 @@ pub struct LogoutPage<'a> {
     pub trouble: Option<Trouble<'a>>,
 }
 
+/// `/account/confirm`: asks for the password once more. Posts `password` and `return_to`.
+#[derive(Clone, Debug, Template)]
+#[template(path = "confirm.html")]
+pub struct ConfirmPage<'a> {
+    /// Whose session it is.
+    pub username: &'a str,
+    /// Whether it is asked because something looked strange; otherwise somebody came by themselves.
+    pub is_asked: bool,
+    /// Whether the password was wrong.
+    pub is_wrong: bool,
+    /// Why else the form was not accepted.
+    pub trouble: Option<Trouble<'a>>,
+    /// Where to go afterwards: a path of ours that the handler has checked.
+    pub return_to: Option<&'a str>,
+}
+
+impl ConfirmPage<'_> {
+    fn has_problem(&self) -> bool {
+        self.is_wrong || self.trouble.is_some()
+    }
+}
+
 /// What a browser or an app sends to show its session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Carrier {
@@ -344,7 +366,7 @@ fn stays_here(target: &str) -> bool {
         && !target.contains(|c: char| c == '\\' || c.is_control())
 }
 
-fn link(path: &str, return_to: Option<&str>) -> String {
+pub(super) fn link(path: &str, return_to: Option<&str>) -> String {
     match return_to {
         None => path.to_owned(),
         Some(target) => {

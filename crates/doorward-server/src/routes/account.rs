@@ -12,7 +12,7 @@ use crate::answer::Problem;
 use crate::flow::account::Application;
 use crate::flow::identify::Caller;
 use crate::flow::{account as flow_account, password};
-use crate::request::{Client, Json, Sent};
+use crate::request::{Client, From, Json, Sent};
 
 /// What `POST /api/v1/accounts` reads.
 #[derive(Deserialize)]
@@ -59,7 +59,7 @@ pub struct PasswordBody {
 /// `POST /api/v1/account/password`: changes the password; answers as login does, with a new secret.
 pub async fn change_password(
     State(app): State<App>,
-    client: Client,
+    From(device): From,
     Sent(caller, Json(body)): Sent<Json<PasswordBody>>,
 ) -> Result<Response, Problem> {
     let change = password::Change {
@@ -67,6 +67,6 @@ pub async fn change_password(
         new: Password::from(body.new),
         keep_others: body.keep_other_sessions,
     };
-    let welcome = password::change(&app, &caller, change, &client.ip).await?;
+    let welcome = password::change(&app, &caller, change, device).await?;
     Ok(shape::welcome(&app, StatusCode::OK, &welcome).await)
 }

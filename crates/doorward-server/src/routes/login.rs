@@ -66,7 +66,7 @@ pub async fn login(
         carry: carried_keys(&body.carry)?,
         // A program that asks for tokens leaves the browser's session alone.
         before: request::before(&app, &headers).filter(|_| carrier == Carrier::Cookie),
-        device: client.device(&headers),
+        device: client.sighting(&headers).device(),
     };
     let welcome = flow_login::login(&app, attempt).await?;
     Ok(shape::welcome(&app, StatusCode::OK, &welcome).await)
@@ -95,9 +95,11 @@ pub struct RefreshBody {
 pub async fn refresh(
     State(app): State<App>,
     client: Client,
+    headers: HeaderMap,
     Json(body): Json<RefreshBody>,
 ) -> Result<Response, Problem> {
-    let welcome = flow_refresh::refresh(&app, &body.refresh_token, &client.ip).await?;
+    let from = client.sighting(&headers);
+    let welcome = flow_refresh::refresh(&app, &body.refresh_token, from).await?;
     Ok(shape::welcome(&app, StatusCode::OK, &welcome).await)
 }
 
@@ -113,7 +115,8 @@ pub struct LogoutBody {
 ///
 /// A client whose access token is for another service sends its refresh token and no credential; of
 /// a refresh token that is unknown nothing is said (RFC 7009, section 2.2). Whoever shows a
-/// credential is told whether it counted, and its session ends too.
+/// credential is told whether it counted, and its session ends too; also whoever is asked for a new
+/// proof may rather sign out.
 pub async fn logout(
     State(app): State<App>,
     client: Client,
@@ -125,8 +128,9 @@ pub async fn logout(
         flow_logout::logout_by_refresh(&app, refresh_token, &client.ip).await?;
     }
     let credential = request::credential(&app, &headers);
+    let from = client.sighting(&headers);
     let mut response = StatusCode::NO_CONTENT.into_response();
-    let caller = match identify::identify_to_end(&app, &credential, &client.ip).await {
+    let caller = match identify::identify_to_end(&app, &credential, from).await {
         Ok(caller) => caller,
         Err(IdentifyError::Nothing) if refresh_token.is_some() => return Ok(response),
         Err(error) => return Err(error.into()),

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::shape;
 use crate::App;
 use crate::answer::Problem;
-use crate::flow::identify::Caller;
+use crate::flow::identify::{Caller, Recognised};
 use crate::flow::{logout, password, session as flow_session};
 use crate::request::{Before, Client, From, Json, MaybeJson, Path, Query, SameOrigin, Sent};
 
@@ -40,7 +40,7 @@ pub async fn open(
 /// `GET /api/v1/session`: who is asking, by either carrier.
 pub async fn show(State(app): State<App>, caller: Caller) -> Result<Response, Problem> {
     let data = app.store.data(caller.sid()).await?;
-    let mut session = shape::session(caller.live(), caller.device());
+    let mut session = shape::session(&app, caller.live(), caller.device());
     session["data"] = Value::Object(shape::values(&data));
     let body = json!({
         "account": caller.live().account().map(shape::account),
@@ -57,14 +57,15 @@ pub struct ProofBody {
     password: String,
 }
 
-/// `POST /api/v1/session/reauthenticate`: a new proof, and a new secret.
+/// `POST /api/v1/session/reauthenticate`: a new proof, and a new secret. Also for whoever is asked
+/// for one.
 pub async fn reauthenticate(
     State(app): State<App>,
-    client: Client,
-    Sent(caller, Json(body)): Sent<Json<ProofBody>>,
+    From(device): From,
+    Sent(recognised, Json(body)): Sent<Json<ProofBody>, Recognised>,
 ) -> Result<Response, Problem> {
     let typed = Password::from(body.password);
-    let welcome = password::reauthenticate(&app, &caller, typed, &client.ip).await?;
+    let welcome = password::reauthenticate(&app, recognised.anyway(), typed, device).await?;
     Ok(shape::welcome(&app, StatusCode::OK, &welcome).await)
 }
 
@@ -94,7 +95,7 @@ pub async fn list(
     let now = app.ambient.now();
     let counting = page.items.into_iter().filter_map(|found| {
         let (live, device) = found.check(&app.settings.lifetimes, now).ok()?;
-        let mut session = shape::session(&live, &device);
+        let mut session = shape::session(&app, &live, &device);
         session["current"] = Value::Bool(live.session().sid == caller.sid());
         Some(session)
     });

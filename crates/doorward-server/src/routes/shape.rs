@@ -30,9 +30,9 @@ pub fn account(account: &Account) -> Value {
 
 /// A session in JSON, without its data.
 #[must_use]
-pub fn session(live: &LiveSession, device: &Device) -> Value {
+pub fn session(app: &App, live: &LiveSession, device: &Device) -> Value {
     let session = live.session();
-    json!({
+    let mut document = json!({
         "sid": session.sid,
         "account": live.account().map(|account| account.id),
         "carrier": session.carrier.name(),
@@ -49,7 +49,11 @@ pub fn session(live: &LiveSession, device: &Device) -> Value {
             "label": device.label,
             "ip": device.ip,
         },
-    })
+    });
+    if let Some(words) = app.place_of(&device.ip).and_then(|place| place.words()) {
+        document["device"]["place"] = Value::String(words);
+    }
+    document
 }
 
 /// The values of a session, by key.
@@ -61,7 +65,7 @@ pub fn values(data: &[(DataKey, Datum)]) -> Map<String, Value> {
 
 /// What a login, a re-authentication or a refresh answers. The secret leaves here, once.
 pub async fn welcome(app: &App, status: StatusCode, welcome: &Welcome) -> Response {
-    let mut session = session(&welcome.live, &welcome.device);
+    let mut session = session(app, &welcome.live, &welcome.device);
     // The act is done: whatever fails now, the caller must get the new secret.
     session["data"] = match app.store.data(welcome.live.session().sid).await {
         Ok(data) => Value::Object(values(&data)),

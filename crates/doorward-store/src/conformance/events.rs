@@ -44,6 +44,7 @@ pub async fn an_event_comes_back_as_it_went_in(store: Tried) {
         account: Some(AccountId(u128::MAX)),
         session: Some(SessionId(7)),
         reason: Some("wrong-password".into()),
+        device: Some("curl".into()),
         ..event(2)
     };
     store.note(bare.clone()).await.unwrap();

@@ -9,7 +9,7 @@ use super::sample::{
     Tried, after, at_once, change, check_there, ending, key, open, presented, secret, session,
     successor, token_session, used, with_two_accounts,
 };
-use crate::act::{RotateError, Rotated};
+use crate::act::{Presented, RotateError, Rotated};
 
 const SID: SessionId = SessionId(10);
 
@@ -39,6 +39,25 @@ async fn check_reused(store: &Tried, rotated: Result<Rotated, RotateError>) {
     let newest = store.events(1).await.unwrap().remove(0);
     assert_eq!((newest.kind, newest.session), (EventKind::TokenReuseDetected, Some(SID)));
     assert_eq!(newest.account, Some(AccountId(1)));
+}
+
+/// Law: whoever does not look like the owner gets nothing and takes nothing from the owner; a copy of
+/// a used token gives them away all the same.
+#[doc(hidden)]
+pub async fn a_withheld_token_stays_as_it_was_and_a_reuse_is_a_reuse(store: Tried) {
+    let first = begin(&store).await;
+    let withheld = async |now| {
+        let asked = Presented { withheld: true, ..presented(&first, 9, now) };
+        store.rotate(asked).await
+    };
+    let before = store.session(SID).await.unwrap();
+    let rotated = withheld(after(100)).await;
+    assert!(matches!(rotated, Err(RotateError::Withheld)), "{rotated:?}");
+    assert_eq!(store.session(SID).await.unwrap(), before, "it was no use of the session");
+    assert_eq!(rotate(&store, &first, 1, after(100)).await.unwrap().salt, [1; 32]);
+    let rotated = withheld(after(109)).await;
+    assert!(matches!(rotated, Err(RotateError::Withheld)), "within the window: {rotated:?}");
+    check_reused(&store, withheld(after(110)).await).await;
 }
 
 /// Law: a token gives way to its successor, which is good for the same.

@@ -5,8 +5,8 @@ use doorward_core::session::Lifetimes;
 use doorward_wire::{AccountId, SessionId};
 
 use super::sample::{
-    Tried, after, at_once, change, check_there, ending, event, key, new_secret, open,
-    refresh_token, renamed, session, token_session, used, with_two_accounts,
+    Tried, after, at_once, change, check_there, device, ending, event, key, new_secret, open,
+    other_device, refresh_token, renamed, session, token_session, used, with_two_accounts,
 };
 use crate::act::{NewSecret, NewSession, PasswordChange, SessionError};
 
@@ -44,6 +44,32 @@ pub async fn a_renamed_session_answers_to_its_new_key_alone(store: Tried) {
     assert_eq!(found.session, asked.renamed.session);
     assert_eq!(store.sessions_of(AccountId(1), None, 9).await.unwrap().items.len(), 2);
     assert_eq!(store.events(99).await.unwrap().iter().filter(|it| it.id == event(1).id).count(), 1);
+}
+
+/// Law: where the owner has proved themselves is what the session is known by, and a proof that does
+/// not count moves nothing.
+#[doc(hidden)]
+pub async fn a_session_is_known_by_the_device_of_the_last_proof(store: Tried) {
+    with_two_accounts(&store).await;
+    let (new, changed, tokens) = (session(10, 1), session(11, 2), token_session(12, 1));
+    open(&store, &[&new, &changed, &tokens]).await;
+    let known = async |sid| store.session(SessionId(sid)).await.unwrap().unwrap().device;
+
+    let late = NewSecret { device: other_device(), ..new_secret(&new, 20, event(1)) };
+    let late = NewSecret { proved: PasswordVersion(7), ..late };
+    check_gone(&store.rename(late.clone()).await);
+    assert_eq!(known(10).await, device());
+    store.rename(NewSecret { proved: PasswordVersion(0), ..late.clone() }).await.unwrap();
+    assert_eq!(known(10).await, other_device());
+    check_gone(&store.rename(NewSecret { device: device(), ..late }).await);
+    assert_eq!(known(10).await, other_device());
+
+    let by_token = NewSecret { device: other_device(), ..new_secret(&tokens, 30, event(2)) };
+    store.rename(by_token).await.unwrap();
+    assert_eq!(known(12).await, other_device());
+    let change = PasswordChange { device: other_device(), ..change(&changed, 2) };
+    store.change_password(change).await.unwrap();
+    assert_eq!(known(11).await, other_device());
 }
 
 /// Law: a secret that was replaced is known as such until its session ends, and opens nothing.

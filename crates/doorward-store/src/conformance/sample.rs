@@ -73,6 +73,7 @@ pub fn event(n: u64) -> Event {
         session: None,
         ip: Some("192.0.2.1".into()),
         reason: None,
+        device: None,
     }
 }
 
@@ -109,11 +110,23 @@ pub fn account_at(n: u64, name: &str, address: &str) -> NewAccount {
     new
 }
 
+/// The device that every session is opened in.
+#[must_use]
+pub fn device() -> Device {
+    Device::seen("Mozilla/5.0 (X11; Linux) Firefox/140.0", "192.0.2.1".into())
+}
+
+/// Another one.
+#[must_use]
+pub fn other_device() -> Device {
+    Device::seen("curl/8.5.0", "198.51.100.1".into())
+}
+
 /// The `n`th session: nobody's, under the `n`th secret.
 #[must_use]
 pub fn anonymous(n: u64) -> NewSession {
     let session = Session::open_anonymous(SessionId(n.into()), &secret(n), NOON);
-    let device = Device::seen("Mozilla/5.0 (X11; Linux) Firefox/140.0", "192.0.2.1".into());
+    let device = device();
     let event =
         Event { kind: EventKind::SessionOpened, session: Some(session.sid), ..event(2000 + n) };
     NewSession {
@@ -189,7 +202,7 @@ pub fn renamed(new: &NewSession, n: u64, epoch: Epoch) -> Renamed {
 #[must_use]
 pub fn new_secret(new: &NewSession, n: u64, event: Event) -> NewSecret {
     let renamed = renamed(new, n, Epoch(0));
-    NewSecret { renamed, proved: PasswordVersion(0), refresh: None, event }
+    NewSecret { renamed, device: device(), proved: PasswordVersion(0), refresh: None, event }
 }
 
 /// A change of the first password of that session's owner, in their first epoch, to the `n`th
@@ -202,6 +215,7 @@ pub fn change(new: &NewSession, n: u8) -> PasswordChange {
         expected_password: PasswordVersion(0),
         password: password(n),
         renamed: renamed(new, n.into(), Epoch(1)),
+        device: device(),
         refresh: None,
         event: Event { kind: EventKind::PasswordChanged, ..event(3000 + u64::from(n)) },
         ended: ending(4000 + u64::from(n)),
@@ -219,6 +233,7 @@ pub fn presented(secret: &FreshSecret, salt: u8, now: UnixTime) -> Presented {
         successor: presented.successor(&salt).digest(),
         lifetimes: Lifetimes::default(),
         now,
+        withheld: false,
         reuse: Event { kind: EventKind::TokenReuseDetected, ..event(5000) },
     }
 }

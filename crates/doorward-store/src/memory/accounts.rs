@@ -58,8 +58,9 @@ impl State {
         let epoch = session.owner.map_or(asked.expected, |owner| owner.epoch);
         let proved = asked.expected_password.next();
         let moved = Account { epoch, password_version: proved, ..account.clone() };
-        let (renamed, refresh, event) = (asked.renamed, asked.refresh, asked.event);
-        let new = NewSecret { renamed, proved, refresh, event };
+        let (renamed, device) = (asked.renamed, asked.device);
+        let (refresh, event) = (asked.refresh, asked.event);
+        let new = NewSecret { renamed, device, proved, refresh, event };
         self.check_rename(&new, Some(&moved))?;
 
         let sid = new.renamed.session.sid;

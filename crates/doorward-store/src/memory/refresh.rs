@@ -21,6 +21,7 @@ impl State {
         let device = found.device.clone();
         let live = found.renew(&presented.lifetimes, now).map_err(RotateError::Refused)?;
         let salt = match token.present(spent, now) {
+            Ok(_) if presented.withheld => return Err(RotateError::Withheld),
             Ok(Turn::First) => {
                 self.succeed(&token, predecessor, presented);
                 presented.salt

@@ -83,7 +83,8 @@ impl State {
     /// Does a rename that was looked at.
     pub(super) fn rename(&mut self, new: NewSecret) {
         let session = &new.renamed.session;
-        if let Some((kept, _)) = self.sessions.get_mut(&session.sid) {
+        if let Some((kept, device)) = self.sessions.get_mut(&session.sid) {
+            *device = new.device;
             kept.key = session.key;
             kept.owner = session.owner;
             kept.proved_at = session.proved_at;

@@ -144,10 +144,10 @@ fn change_password(db: &Connection, asked: PasswordChange) -> Acted<Result<(), S
     if change(db, CHANGE, row)? == 0 {
         return Ok(Verdict::Undo(Err(SessionError::Gone)));
     }
-    let (renamed, refresh, event) = (asked.renamed, asked.refresh, asked.event);
+    let PasswordChange { renamed, device, refresh, event, .. } = asked;
     let sid = renamed.session.sid;
-    if let refused @ Verdict::Undo(_) = rename(db, &NewSecret { renamed, proved, refresh, event })?
-    {
+    let new = NewSecret { renamed, device, proved, refresh, event };
+    if let refused @ Verdict::Undo(_) = rename(db, &new)? {
         return Ok(refused);
     }
     if epoch != asked.expected {

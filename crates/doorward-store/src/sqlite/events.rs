@@ -37,7 +37,7 @@ impl Events for SqliteStore {
     }
 
     async fn events(&self, limit: usize) -> Result<Vec<Event>, StoreFailed> {
-        const NEWEST: &str = "SELECT id, at, kind, account, session, ip, reason FROM event
+        const NEWEST: &str = "SELECT id, at, kind, account, session, ip, reason, device FROM event
             ORDER BY id DESC LIMIT ?1";
         self.readers.read(|db| all(db, NEWEST, (rows(limit),), event))
     }
@@ -45,8 +45,8 @@ impl Events for SqliteStore {
 
 /// Writes an event, as part of the act it tells of.
 pub(super) fn keep(db: &Connection, event: &Event) -> Result<(), StoreFailed> {
-    const KEEP: &str = "INSERT INTO event (id, at, kind, account, session, ip, reason)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    const KEEP: &str = "INSERT INTO event (id, at, kind, account, session, ip, reason, device)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
     let row = params![
         bytes(event.id.0),
         whole(event.at.0),
@@ -55,6 +55,7 @@ pub(super) fn keep(db: &Connection, event: &Event) -> Result<(), StoreFailed> {
         event.session.map(|sid| bytes(sid.0)),
         event.ip,
         event.reason.as_deref(),
+        event.device,
     ];
     change(db, KEEP, row)?;
     Ok(())
@@ -69,5 +70,6 @@ fn event(row: &mut Columns<'_>) -> Result<Event, StoreFailed> {
         session: row.maybe_id()?.map(SessionId),
         ip: row.take()?,
         reason: row.take::<Option<String>>()?.map(Cow::Owned),
+        device: row.take()?,
     })
 }

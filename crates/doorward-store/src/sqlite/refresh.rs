@@ -57,6 +57,7 @@ fn rotate(db: &Connection, presented: &Presented) -> Acted<Result<Rotated, Rotat
         Err(refusal) => return Ok(Verdict::Undo(Err(RotateError::Refused(refusal)))),
     };
     let salt = match kept.token.present(kept.spent, now) {
+        Ok(_) if presented.withheld => return Ok(Verdict::Undo(Err(RotateError::Withheld))),
         Ok(Turn::First) => {
             succeed(db, &kept, presented)?;
             presented.salt

@@ -173,14 +173,11 @@ fn is_admitted(
 }
 
 fn insert(db: &Connection, session: &Session, device: &Device) -> Result<(), rusqlite::Error> {
-    // Each text is kept once. Triggers count the sessions that have it, and it goes with the last.
-    const NAME: &str = "INSERT INTO user_agent (text) SELECT ?1 WHERE ?1 <> ''
-        ON CONFLICT DO NOTHING";
     const INSERT: &str = "INSERT INTO session (sid, key, account, epoch, carrier, remembered,
         opened_at, proved_at, seen_at, generation, amr, acr, user_agent, ip)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12,
             (SELECT id FROM user_agent WHERE text = ?13), ?14)";
-    change(db, NAME, (&device.user_agent,))?;
+    name(db, device)?;
     let row = params![
         bytes(session.sid.0),
         session.key.map(|key| key.0),
@@ -198,6 +195,14 @@ fn insert(db: &Connection, session: &Session, device: &Device) -> Result<(), rus
         Address(device.ip.clone()),
     ];
     change(db, INSERT, row).map(|_| ())
+}
+
+/// Keeps the text of a device's `User-Agent`, unless it is kept already. Triggers count the sessions
+/// that have it, and it goes with the last.
+fn name(db: &Connection, device: &Device) -> Result<(), rusqlite::Error> {
+    const NAME: &str = "INSERT INTO user_agent (text) SELECT ?1 WHERE ?1 <> ''
+        ON CONFLICT DO NOTHING";
+    change(db, NAME, (&device.user_agent,)).map(|_| ())
 }
 
 /// Ends the session that the browser had before, if it still has one.
@@ -218,7 +223,8 @@ fn replace(db: &Connection, new: &NewSession) -> Result<(), StoreFailed> {
 /// Puts a session under its new key, as part of an act.
 pub(super) fn rename(db: &Connection, new: &NewSecret) -> Acted<Result<(), SessionError>> {
     const RENAME: &str = "UPDATE session SET key = ?3, epoch = ?4, proved_at = ?5,
-        seen_at = max(seen_at, ?6), amr = ?7, acr = ?8, generation = ?9
+        seen_at = max(seen_at, ?6), amr = ?7, acr = ?8, generation = ?9,
+        user_agent = (SELECT id FROM user_agent WHERE text = ?10), ip = ?11
         WHERE sid = ?1 AND key IS ?2 AND generation + 1 = ?9";
     let (renamed, session) = (&new.renamed, &new.renamed.session);
     if !is_admitted(db, session, Some(new.proved))? {
@@ -234,7 +240,10 @@ pub(super) fn rename(db: &Connection, new: &NewSecret) -> Acted<Result<(), Sessi
         MethodBits(session.amr.clone()),
         AssuranceNumber(session.acr),
         session.generation,
+        new.device.user_agent,
+        Address(new.device.ip.clone()),
     ];
+    name(db, &new.device)?;
     match change(db, RENAME, row) {
         Ok(0) => return Ok(Verdict::Undo(Err(SessionError::Gone))),
         Err(error) if is_taken(&error) => return Ok(Verdict::Undo(Err(SessionError::Taken))),

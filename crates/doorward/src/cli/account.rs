@@ -65,7 +65,7 @@ pub(super) fn run(command: AccountCommand) -> Result<(), Outcome> {
 
 async fn add(config: &Config, application: Application, role: Role) -> anyhow::Result<()> {
     let (settings, folder) = (config.settings(0)?, folder(config)?);
-    let app = open::app(settings, 1, &folder, open::ambient()).await?;
+    let app = open::app(settings, 1, &folder, open::ambient(), None).await?;
     let (new, _) = prepare(&app, application, role).await.map_err(explain)?;
     let id = new.account.id;
     app.store.open_account(new).await.map_err(|error| match error {

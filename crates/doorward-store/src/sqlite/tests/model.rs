@@ -5,7 +5,7 @@ use std::fmt::Debug;
 use doorward_core::account::{Epoch, PasswordVersion, Role};
 use doorward_core::binding::Bound;
 use doorward_core::data::Precondition;
-use doorward_core::session::{Assurance, Lifetimes, Touch};
+use doorward_core::session::{Assurance, Device, Lifetimes, Touch};
 use doorward_wire::dbsc::Thumbprint;
 use doorward_wire::{AccountId, SessionId, UnixTime};
 
@@ -13,8 +13,8 @@ use super::*;
 use crate::Store;
 use crate::act::{NewBinding, NewSecret, NewSession, PasswordChange};
 use crate::conformance::sample::{
-    NOON, account, account_at, after, anonymous, change, data_key, ending, event, key, password,
-    presented, refresh_token, renamed, secret, session, token_session,
+    NOON, account, account_at, after, anonymous, change, data_key, device, ending, event, key,
+    other_device, password, presented, refresh_token, renamed, secret, session, token_session,
 };
 use crate::memory::MemoryStore;
 
@@ -125,6 +125,10 @@ impl Chosen {
         Some(NewSession { session: found.session, ..anonymous(self.sid) })
     }
 
+    fn device(&self) -> Device {
+        if self.flag { device() } else { other_device() }
+    }
+
     /// The number of the secret that follows, if a refresh token is used for the first time.
     fn successor(&self) -> u64 {
         100 + self.n
@@ -170,7 +174,9 @@ impl Chosen {
                 renamed.session.generation -= u32::from(self.other.is_multiple_of(12));
                 let proved = self.version_of(owner, store).await;
                 let refresh = self.flag.then(|| refresh_token(self.sid, self.other));
-                print(store.rename(NewSecret { renamed, proved, refresh, event: event(n) }).await)
+                let device = self.device();
+                let event = event(n);
+                print(store.rename(NewSecret { renamed, device, proved, refresh, event }).await)
             }
             7 => {
                 let Some(kept) = self.kept(store).await else { return String::new() };
@@ -181,6 +187,7 @@ impl Chosen {
                     expected,
                     expected_password: self.version_of(owner.account, store).await,
                     renamed: renamed(&kept, self.secret, epoch),
+                    device: self.device(),
                     event: event(n),
                     ended: ending(n + 1_000_000),
                     ..change(&kept, 1 + u8::try_from(self.other).unwrap())
@@ -197,6 +204,7 @@ impl Chosen {
                 let salt = u8::try_from(self.secret).unwrap();
                 let mut presented = presented(&secret(self.refresh), salt, now);
                 presented.successor = key(self.successor());
+                presented.withheld = self.kind == 17 && self.flag;
                 presented.reuse = event(n);
                 print(store.rotate(presented).await)
             }
@@ -254,7 +262,7 @@ async fn check_alike(left: &dyn Store, right: &dyn Store, seed: u64, n: u64) {
 
 #[tokio::test]
 async fn sqlite_and_memory_answer_alike_whatever_they_are_asked() {
-    const ANSWERS: [&str; 23] = [
+    const ANSWERS: [&str; 24] = [
         "Ok(())",
         "Ok(true)",
         "Ok(false)",
@@ -271,6 +279,7 @@ async fn sqlite_and_memory_answer_alike_whatever_they_are_asked() {
         "Err(Conflict",
         "Err(TooLarge)",
         "Err(Unknown)",
+        "Err(Withheld)",
         "Err(Refused(Idle))",
         "Err(Refused(Old))",
         "Err(Reused",

@@ -1,0 +1,85 @@
+//! `/account/confirm`: is it still you?
+//!
+//! A request that does not look like its session's own is led here. With the password the session
+//! gets a new secret and is known by this device from then on; without it, there is the way out.
+
+use axum::extract::State;
+use axum::response::Response;
+use doorward_core::account::Account;
+use doorward_core::credential::Password;
+use doorward_core::session::Carrier;
+use http::StatusCode;
+use serde::Deserialize;
+
+use super::login::enter;
+use super::view::{self, ConfirmPage, Trouble};
+use super::{is_busy, page, see_other, stays_here};
+use crate::App;
+use crate::answer::Problem;
+use crate::flow::identify::Recognised;
+use crate::flow::password::{self, ProveError};
+use crate::request::{Form, From, MaybeCaller, MaybeSent, Query, SameOrigin};
+
+/// What `/account/confirm` reads from its query.
+#[derive(Deserialize)]
+pub struct ConfirmQuery {
+    return_to: Option<String>,
+}
+
+/// `GET /account/confirm`.
+pub async fn show(
+    MaybeCaller(shown): MaybeCaller<Recognised>,
+    Query(query): Query<ConfirmQuery>,
+) -> Response {
+    let return_to = query.return_to.as_deref().and_then(stays_here);
+    let Some((shown, account)) = shown.as_ref().and_then(signed_in) else {
+        return see_other(&view::link("/login", return_to));
+    };
+    draw(StatusCode::OK, (shown, account), (false, None), return_to)
+}
+
+/// `POST /account/confirm`.
+pub async fn submit(
+    State(app): State<App>,
+    _: SameOrigin,
+    From(device): From,
+    MaybeSent(shown, mut form): MaybeSent<Form, Recognised>,
+) -> Result<Response, Problem> {
+    let typed = Password::from(form.take("password"));
+    let return_to = stays_here(form.text("return_to"));
+    let Some((shown, account)) = shown.as_ref().and_then(signed_in) else {
+        return Ok(see_other("/login?said=ended"));
+    };
+    let error = match password::reauthenticate(&app, shown.anyway(), typed, device).await {
+        Ok(welcome) => return Ok(enter(&app, &welcome, return_to.unwrap_or("/account"))),
+        // Ended, or proved in another tab, while the password was being checked.
+        Err(ProveError::Gone) => return Ok(see_other("/login?said=ended")),
+        Err(error) => error,
+    };
+    let is_wrong = matches!(error, ProveError::Wrong);
+    let problem = Problem::from(error);
+    let trouble = is_busy(&problem).then_some(Trouble::Busy);
+    if !is_wrong && trouble.is_none() {
+        return Err(problem);
+    }
+    Ok(draw(problem.status, (shown, account), (is_wrong, trouble), return_to))
+}
+
+/// Whoever has shown somebody's session by cookie. A token is proved again where it can be answered
+/// with another.
+fn signed_in(shown: &Recognised) -> Option<(&Recognised, &Account)> {
+    let caller = shown.anyway();
+    let account = caller.live().account().filter(|_| caller.carrier() == Carrier::Cookie)?;
+    Some((shown, account))
+}
+
+fn draw(
+    status: StatusCode,
+    (shown, account): (&Recognised, &Account),
+    (is_wrong, trouble): (bool, Option<Trouble<'_>>),
+    return_to: Option<&str>,
+) -> Response {
+    let username = account.username.as_str();
+    let is_asked = shown.is_asked();
+    page(status, &ConfirmPage { username, is_asked, is_wrong, trouble, return_to })
+}
