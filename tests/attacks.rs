@@ -14,6 +14,7 @@ mod csrf;
 mod enumeration;
 mod fixation;
 mod headers;
+mod hijack;
 mod hosts;
 mod logout;
 mod methods;

@@ -112,6 +112,8 @@ fn expectations() -> Vec<Expectation> {
         row("POST", "/account/sessions/end", [303; 4])
             .form(|_| vec![("sid", NOBODYS.trim_start_matches("/api/v1/sessions/").to_owned())]),
         row("POST", "/account/sessions/end-others", [303; 4]),
+        row("GET", "/account/confirm", [303, 303, 200, 200]),
+        row("POST", "/account/confirm", [303; 4]).form(|_| vec![("password", PASSWORD.to_owned())]),
         row("POST", "/account/password", [303; 4]).form(|_| {
             vec![
                 ("current", PASSWORD.to_owned()),

@@ -25,6 +25,7 @@ pub(crate) mod browser;
 pub(crate) mod client;
 pub(crate) mod clock;
 pub(crate) mod folder;
+pub(crate) mod mmdb;
 pub(crate) mod nginx;
 pub(crate) mod process;
 pub(crate) mod reply;

@@ -100,6 +100,12 @@ impl Browser {
         Self { client: self.client.clone(), jar: Arc::new(Mutex::new(jar)) }
     }
 
+    /// This browser with a copy of that one's cookie.
+    pub(crate) fn with_cookie_of(self, other: &Self) -> Self {
+        let jar = other.jar.lock().unwrap().clone();
+        Self { jar: Arc::new(Mutex::new(jar)), ..self }
+    }
+
     /// An empty browser of the same server.
     pub(crate) fn fresh(&self) -> Self {
         Self { client: self.client.clone(), jar: Arc::default() }

@@ -15,6 +15,7 @@ use doorward_server::app::Parts;
 use doorward_server::flow::account::{Application, prepare};
 use doorward_server::hashing::HashPool;
 use doorward_server::keyring::Keyring;
+use doorward_server::places::Places;
 use doorward_server::settings::Site;
 use doorward_server::{App, Settings, listen};
 use doorward_store::Store;
@@ -105,20 +106,35 @@ impl Server {
 
     /// A development server with other settings.
     pub(crate) async fn with(change: impl FnOnce(&mut Settings)) -> Self {
-        Self::build(change).await
+        Self::build(change, None).await
     }
 
     /// A server for [`PRODUCTION`] behind a trusted proxy on this machine. Its clients speak as that
     /// proxy does: `X-Forwarded-Proto: https`, `X-Forwarded-For: 203.0.113.7`.
     pub(crate) async fn production(change: impl FnOnce(&mut Settings)) -> Self {
-        Self::build(|settings| {
+        Self::behind_proxy(change, None).await
+    }
+
+    /// The same with a database of places. Each client says where it is: `X-Forwarded-For`.
+    pub(crate) async fn with_places(
+        places: impl Places + 'static,
+        change: impl FnOnce(&mut Settings),
+    ) -> Self {
+        Self::behind_proxy(change, Some(Box::new(places))).await
+    }
+
+    async fn behind_proxy(
+        change: impl FnOnce(&mut Settings),
+        places: Option<Box<dyn Places>>,
+    ) -> Self {
+        let change = |settings: &mut Settings| {
             settings.site = Site::Production {
                 origin: PRODUCTION.to_owned(),
                 trusted_proxies: vec!["127.0.0.1/32".parse().unwrap()],
             };
             change(settings);
-        })
-        .await
+        };
+        Self::build(change, places).await
     }
 
     /// A production server for another origin, behind a trusted proxy on this machine.
@@ -132,7 +148,7 @@ impl Server {
         .await
     }
 
-    async fn build(change: impl FnOnce(&mut Settings)) -> Self {
+    async fn build(change: impl FnOnce(&mut Settings), places: Option<Box<dyn Places>>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let mut settings = Settings::development(address.port());
@@ -160,7 +176,7 @@ impl Server {
             hashing: HashPool::start(2, &settings.hash, || ()).unwrap(),
             keys: Keyring::open(&*store, master, settings.sharing()).await.unwrap(),
             nobody: PasswordHash::of_nobody(&settings.hash, &ambient.random(), &ambient.random()),
-            places: None,
+            places,
             draining: AtomicBool::new(false),
             ambient,
             settings,

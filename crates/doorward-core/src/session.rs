@@ -31,6 +31,7 @@
 //!
 //! No clock, no randomness, no waiting. `doorward-store` remembers; `doorward-server` speaks.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use doorward_wire::token::LEEWAY;
@@ -209,6 +210,24 @@ pub struct Touch {
     pub acr: Assurance,
     /// The generation this was found at. What a later proof has shown does not lapse by it.
     pub generation: u32,
+    /// Where it was used, if that is known: so that slow travel is no hijack signal.
+    pub ip: Option<IpAddr>,
+}
+
+impl Touch {
+    /// The same use, from this address.
+    #[must_use]
+    pub fn from(self, ip: Option<IpAddr>) -> Self {
+        Self { ip, ..self }
+    }
+
+    /// The address that `session` was last used at from now on, if this use is later than all before
+    /// it. Ask before it is [applied](Session::apply).
+    #[must_use]
+    pub fn moves(&self, session: &Session) -> Option<IpAddr> {
+        let is_latest = self.seen_at > session.seen_at && self.generation == session.generation;
+        self.ip.filter(|_| is_latest)
+    }
 }
 
 /// Why a session was refused. The browser is told none of this; the event log is.
@@ -405,7 +424,7 @@ impl LiveSession {
     #[must_use]
     pub fn used(&self, now: UnixTime) -> Touch {
         let Session { acr, generation, .. } = self.session;
-        Touch { seen_at: now, acr, generation }
+        Touch { seen_at: now, acr, generation, ip: None }
     }
 
     /// The same session, used now.

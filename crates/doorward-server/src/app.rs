@@ -175,11 +175,11 @@ impl App {
 
     /// Writes that a session is in use, if the last write is old enough, without making the request
     /// wait for it: a moment later, together with the uses of other sessions. An ended session stays
-    /// ended.
-    pub fn touch(&self, live: &LiveSession) {
+    /// ended. The address goes along: it is where the session was last used.
+    pub fn touch(&self, live: &LiveSession, ip: &str) {
         let now = self.ambient.now();
         let Some(touch) = live.touch(&self.settings.lifetimes, now) else { return };
-        if !self.0.touches.add(live.session().sid, touch) {
+        if !self.0.touches.add(live.session().sid, touch.from(ip.parse().ok())) {
             return;
         }
         let app = self.clone();

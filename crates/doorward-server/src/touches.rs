@@ -50,13 +50,14 @@ impl Touches {
     }
 }
 
-/// What two uses of one session come to: the later time; and of one generation the lower assurance,
-/// of two the one of the later.
+/// What two uses of one session come to: the later time; and of one generation the lower assurance
+/// and the later address, of two those of the later.
 fn later(one: Touch, other: Touch) -> Touch {
     let (mut newer, older) =
         if other.generation >= one.generation { (other, one) } else { (one, other) };
     if newer.generation == older.generation {
         newer.acr = newer.acr.min(older.acr);
+        newer.ip = if older.seen_at > newer.seen_at { older.ip } else { newer.ip };
     }
     Touch { seen_at: newer.seen_at.max(older.seen_at), ..newer }
 }
@@ -69,7 +70,7 @@ mod tests {
     use super::*;
 
     fn touch(seen_at: u64, acr: Assurance, generation: u32) -> Touch {
-        Touch { seen_at: UnixTime(seen_at), acr, generation }
+        Touch { seen_at: UnixTime(seen_at), acr, generation, ip: None }
     }
 
     #[test]
@@ -94,6 +95,19 @@ mod tests {
         let (before, after) = (touch(9, Assurance::Aal1, 0), touch(8, Assurance::Aal2, 1));
         assert_eq!(later(before, after), touch(9, Assurance::Aal2, 1));
         assert_eq!(later(after, before), touch(9, Assurance::Aal2, 1));
+    }
+
+    #[test]
+    fn of_two_uses_the_later_address_stands() {
+        let from = |seen_at, generation, ip: &str| {
+            touch(seen_at, Assurance::Aal1, generation).from(ip.parse().ok())
+        };
+        let (before, after) = (from(8, 0, "192.0.2.1"), from(9, 0, "192.0.2.2"));
+        assert_eq!(later(before, after), after);
+        assert_eq!(later(after, before), after);
+        let proved = from(7, 1, "192.0.2.3");
+        assert_eq!(later(after, proved).ip, proved.ip);
+        assert_eq!(later(proved, after).ip, proved.ip);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! What goes into an act of the store and what comes out: plain values that carry no secret.
 
+use std::net::IpAddr;
+
 use doorward_core::account::{Account, Epoch, PasswordVersion};
 use doorward_core::binding::Bound;
 use doorward_core::credential::PasswordHash;
@@ -226,6 +228,8 @@ pub struct Presented {
     pub lifetimes: Lifetimes,
     /// When.
     pub now: UnixTime,
+    /// Where.
+    pub ip: Option<IpAddr>,
     /// Whether whoever presents it does not look like the session's owner: they get nothing, and the
     /// token is left as it is for the owner. A reuse is one all the same.
     pub withheld: bool,

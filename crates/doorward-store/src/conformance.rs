@@ -64,6 +64,7 @@ macro_rules! store_laws {
             sessions::nothing_is_ever_overwritten,
             sessions::no_session_is_opened_in_a_past_epoch,
             sessions::a_touch_never_moves_time_back,
+            sessions::a_touch_takes_the_address_along,
             sessions::a_touch_lowers_the_assurance_and_never_raises_it,
             sessions::a_touch_from_before_a_proof_leaves_its_assurance,
             sessions::a_touch_never_revives_an_ended_session,

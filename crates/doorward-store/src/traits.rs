@@ -97,7 +97,8 @@ pub trait Sessions: Send + Sync {
     ) -> Result<Page<Found>, StoreFailed>;
 
     /// Writes the uses of sessions, as [`Session::apply`](doorward_core::session::Session::apply)
-    /// does: time moves forward, never back. A session that has gone stays gone.
+    /// does: time moves forward, never back, and the address goes with it
+    /// ([`Touch::moves`]). A session that has gone stays gone.
     async fn touch(&self, touches: Vec<(SessionId, Touch)>) -> Result<(), StoreFailed>;
 
     /// Retires the old key and keeps the new one, and with a session carried by tokens forgets its

@@ -125,7 +125,7 @@ fn an_anonymous_session_is_live_and_nobodys() {
 fn most_requests_write_nothing() {
     let lifetimes = Lifetimes::default();
     assert_eq!(live().touch(&lifetimes, after(59)), None);
-    let touch = Touch { seen_at: after(60), acr: Assurance::Aal1, generation: 0 };
+    let touch = Touch { seen_at: after(60), acr: Assurance::Aal1, generation: 0, ip: None };
     assert_eq!(live().touch(&lifetimes, after(60)), Some(touch));
 }
 
@@ -167,13 +167,24 @@ fn a_lapse_is_written_with_the_use_that_found_it() {
 #[test]
 fn of_two_uses_the_later_stands_and_a_use_never_raises_the_assurance() {
     let mut session = Session { acr: Assurance::Aal2, generation: 3, ..session_seen(NOON) };
-    let touch = |seen_at, acr, generation| Touch { seen_at, acr, generation };
+    let touch = |seen_at, acr, generation| Touch { seen_at, acr, generation, ip: None };
     session.apply(touch(after(9), Assurance::Aal3, 3));
     assert_eq!((session.seen_at, session.acr), (after(9), Assurance::Aal2));
     session.apply(touch(after(5), Assurance::Aal1, 2));
     assert_eq!((session.seen_at, session.acr), (after(9), Assurance::Aal2));
     session.apply(touch(after(5), Assurance::Aal1, 3));
     assert_eq!((session.seen_at, session.acr), (after(9), Assurance::Aal1));
+}
+
+#[test]
+fn the_latest_use_says_where_a_session_was_used() {
+    let session = Session { generation: 3, ..session_seen(NOON) };
+    let ip = Some("192.0.2.7".parse().unwrap());
+    let used = |seen_at, generation| Touch { generation, ..live().used(seen_at) };
+    assert_eq!(used(after(1), 3).from(ip).moves(&session), ip);
+    assert_eq!(used(NOON, 3).from(ip).moves(&session), None, "another use was there already");
+    assert_eq!(used(after(1), 2).from(ip).moves(&session), None, "from before a proof");
+    assert_eq!(used(after(1), 3).moves(&session), None);
 }
 
 #[test]

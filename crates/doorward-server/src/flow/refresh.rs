@@ -55,6 +55,7 @@ pub async fn refresh(app: &App, text: &str, from: Sighting<'_>) -> Result<Welcom
         successor: secret.successor(&salt).digest(),
         lifetimes: app.settings.lifetimes,
         now: app.ambient.now(),
+        ip: from.ip.parse().ok(),
         withheld: asked.is_some(),
         reuse: Event {
             reason: Some("refresh-token-reused".into()),

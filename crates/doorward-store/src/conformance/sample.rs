@@ -153,7 +153,7 @@ pub fn session(n: u64, account: u64) -> NewSession {
 /// A use of a session as it was opened.
 #[must_use]
 pub fn used(seen_at: UnixTime) -> Touch {
-    Touch { seen_at, acr: Assurance::Aal1, generation: 0 }
+    Touch { seen_at, acr: Assurance::Aal1, generation: 0, ip: None }
 }
 
 /// The `n`th session, carried by tokens; its refresh token is the `n`th secret.
@@ -233,6 +233,7 @@ pub fn presented(secret: &FreshSecret, salt: u8, now: UnixTime) -> Presented {
         successor: presented.successor(&salt).digest(),
         lifetimes: Lifetimes::default(),
         now,
+        ip: None,
         withheld: false,
         reuse: Event { kind: EventKind::TokenReuseDetected, ..event(5000) },
     }

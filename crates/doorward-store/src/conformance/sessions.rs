@@ -8,10 +8,11 @@ use doorward_core::session::{Assurance, Lifetimes, Touch};
 use doorward_wire::{AccountId, SessionId};
 
 use super::sample::{
-    Tried, account, after, anonymous, at_once, check_there, data_key, ending, event, key,
-    new_secret, open, refresh_token, session, token_session, used, with_two_accounts,
+    Tried, account, after, anonymous, at_once, check_there, data_key, device, ending, event, key,
+    new_secret, open, presented, refresh_token, secret, session, token_session, used,
+    with_two_accounts,
 };
-use crate::act::{Found, NewSession, SessionError};
+use crate::act::{Found, NewSession, Presented, SessionError};
 
 #[track_caller]
 fn check_gone(result: &Result<(), SessionError>) {
@@ -111,6 +112,36 @@ pub async fn a_touch_never_moves_time_back(store: Tried) {
     let found = store.session(sid).await.unwrap().unwrap();
     assert_eq!(found.session.seen_at, after(300));
     assert_eq!(found.session.opened_at, after(0));
+}
+
+/// Law: a session was last used where its latest use was, and what comes late does not pull it back.
+#[doc(hidden)]
+pub async fn a_touch_takes_the_address_along(store: Tried) {
+    with_two_accounts(&store).await;
+    open(&store, &[&anonymous(10), &token_session(11, 1)]).await;
+    let ip = async |sid| store.session(SessionId(sid)).await.unwrap().unwrap().device.ip;
+    let touch = async |seen_at, ip: Option<&str>| {
+        let ip = ip.map(|ip| ip.parse().unwrap());
+        store.touch(vec![(SessionId(10), used(seen_at).from(ip))]).await.unwrap();
+    };
+    touch(after(0), Some("198.51.100.1")).await;
+    assert_eq!(ip(10).await, device().ip, "not later than what was there");
+    touch(after(100), Some("198.51.100.1")).await;
+    assert_eq!(ip(10).await, "198.51.100.1");
+    touch(after(200), Some("2001:db8::1")).await;
+    assert_eq!(ip(10).await, "2001:db8::1");
+    touch(after(150), Some("203.0.113.1")).await;
+    assert_eq!(ip(10).await, "2001:db8::1");
+    touch(after(300), None).await;
+    assert_eq!(ip(10).await, "2001:db8::1");
+    let past = Touch { generation: 1, ..used(after(400)) }.from("203.0.113.1".parse().ok());
+    store.touch(vec![(SessionId(10), past)]).await.unwrap();
+    assert_eq!(ip(10).await, "2001:db8::1", "of another generation");
+
+    let refreshed =
+        Presented { ip: "203.0.113.1".parse().ok(), ..presented(&secret(11), 1, after(9)) };
+    store.rotate(refreshed).await.unwrap();
+    assert_eq!(ip(11).await, "203.0.113.1");
 }
 
 /// Law: an assurance that has lapsed is written with the use that found it, and never raised by one.

@@ -32,7 +32,7 @@ impl State {
                 return Err(RotateError::Reused(token.sid));
             }
         };
-        self.touch(token.sid, live.used(now));
+        self.touch(token.sid, live.used(now).from(presented.ip));
         Ok(Rotated { live, device, grant: token.grant, salt })
     }
 

@@ -106,7 +106,10 @@ impl State {
     }
 
     pub(super) fn touch(&mut self, sid: SessionId, used: Touch) {
-        if let Some((session, _)) = self.sessions.get_mut(&sid) {
+        if let Some((session, device)) = self.sessions.get_mut(&sid) {
+            if let Some(ip) = used.moves(session) {
+                device.ip = ip.to_string();
+            }
             session.apply(used);
         }
     }

@@ -68,7 +68,7 @@ fn rotate(db: &Connection, presented: &Presented) -> Acted<Result<Rotated, Rotat
             return Ok(Verdict::Keep(Err(RotateError::Reused(sid))));
         }
     };
-    sessions::touch(db, sid, live.used(now))?;
+    sessions::touch(db, sid, live.used(now).from(presented.ip))?;
     Ok(Verdict::Keep(Ok(Rotated { live, device, grant: kept.token.grant, salt })))
 }
 

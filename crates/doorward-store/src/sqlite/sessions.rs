@@ -130,9 +130,15 @@ pub(super) fn find(db: &Connection, sid: SessionId) -> Result<Option<Found>, Sto
 /// Writes a use of a session, as part of an act. The numbers of the levels sort as the levels do.
 pub(super) fn touch(db: &Connection, sid: SessionId, used: Touch) -> Result<(), StoreFailed> {
     const TOUCH: &str = "UPDATE session SET seen_at = max(seen_at, ?2),
-        acr = iif(generation = ?3, min(acr, ?4), acr) WHERE sid = ?1";
-    let row =
-        params![bytes(sid.0), whole(used.seen_at.0), used.generation, AssuranceNumber(used.acr)];
+        acr = iif(generation = ?3, min(acr, ?4), acr),
+        ip = iif(generation = ?3 AND seen_at < ?2, coalesce(?5, ip), ip) WHERE sid = ?1";
+    let row = params![
+        bytes(sid.0),
+        whole(used.seen_at.0),
+        used.generation,
+        AssuranceNumber(used.acr),
+        used.ip.map(|ip| Address(ip.to_string())),
+    ];
     change(db, TOUCH, row)?;
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! The same random acts on SQLite and in memory: they must answer alike and end alike.
 
 use std::fmt::Debug;
+use std::net::IpAddr;
 
 use doorward_core::account::{Epoch, PasswordVersion, Role};
 use doorward_core::binding::Bound;
@@ -116,13 +117,19 @@ impl Chosen {
     /// A use of the session, of its first generation mostly.
     fn touch(&self, seen_at: UnixTime) -> Touch {
         let acr = [Assurance::Aal1, Assurance::Aal2][usize::from(self.flag)];
-        Touch { seen_at, acr, generation: u32::from(self.other.is_multiple_of(4)) }
+        let generation = u32::from(self.other.is_multiple_of(4));
+        Touch { seen_at, acr, generation, ip: self.ip() }
     }
 
     /// The session as it is kept, to be renamed: from the same reading on both sides.
     async fn kept(&self, store: &dyn Store) -> Option<NewSession> {
         let found = store.session(SessionId(self.sid.into())).await.unwrap()?;
         Some(NewSession { session: found.session, ..anonymous(self.sid) })
+    }
+
+    fn ip(&self) -> Option<IpAddr> {
+        let ip = ["192.0.2.9", "2001:db8::9"][usize::from(self.flag)];
+        ip.parse().ok().filter(|_| !self.secret.is_multiple_of(3))
     }
 
     fn device(&self) -> Device {
@@ -204,6 +211,7 @@ impl Chosen {
                 let salt = u8::try_from(self.secret).unwrap();
                 let mut presented = presented(&secret(self.refresh), salt, now);
                 presented.successor = key(self.successor());
+                presented.ip = self.ip();
                 presented.withheld = self.kind == 17 && self.flag;
                 presented.reuse = event(n);
                 print(store.rotate(presented).await)
