@@ -5,6 +5,7 @@
 //! looked at.
 
 mod behind_nginx;
+mod confirm;
 mod driver;
 mod foreign;
 mod person;

@@ -10,6 +10,7 @@ mod first_start;
 mod keys;
 mod limits;
 mod password;
+mod places;
 mod refresh;
 mod review;
 mod store_failure;

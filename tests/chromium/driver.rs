@@ -197,6 +197,14 @@ impl Chromium {
         self.devtools("Emulation.setEmulatedMedia", json!({ "features": feature })).await;
     }
 
+    /// Puts a cookie into the browser as if the site at `url` had set it.
+    pub(super) async fn plant(&self, url: &str, (name, value): (&str, &str)) {
+        let cookie = json!({
+            "url": url, "name": name, "value": value, "httpOnly": true, "sameSite": "Lax",
+        });
+        self.devtools("Network.setCookie", cookie).await;
+    }
+
     /// Gives a command of the `DevTools` protocol, for what `WebDriver` has no word for.
     async fn devtools(&self, command: &str, parameters: Value) {
         let session = self.window.session_id().await.unwrap().unwrap();

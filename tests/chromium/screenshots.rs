@@ -47,7 +47,7 @@ const MEASURE: &str = "
 ";
 
 /// Takes the page in every light and size, and measures it in each.
-async fn take(chromium: &Chromium, name: &str) {
+pub(super) async fn take(chromium: &Chromium, name: &str) {
     for (size, device) in [(DESK, "desk"), (PHONE, "phone")] {
         for scheme in ["light", "dark"] {
             let is_phone = device == "phone";

@@ -128,6 +128,11 @@ fn pages(text: &str) -> Vec<String> {
     for &trouble in &troubles {
         pages.extend(trouble.map(|trouble| login(LoginState::Trouble(trouble), text)));
         pages.push(LogoutPage { username: text, trouble }.render().unwrap());
+        for (is_asked, is_wrong) in [(true, false), (false, true)] {
+            let return_to = Some(text);
+            let page = ConfirmPage { username: text, is_asked, is_wrong, trouble, return_to };
+            pages.push(page.render().unwrap());
+        }
         for problem in problems {
             let field = Field { value: text, problem };
             let form = NewAccountForm {
