@@ -1,4 +1,4 @@
-//! A session stolen into another browser or carried to another place.
+//! Attack 79: a session stolen into another browser or carried to another place.
 //!
 //! None of this proves theft, so nobody is thrown out: whoever does not look like the owner is asked
 //! for the password, and the owner's own device goes on undisturbed.
