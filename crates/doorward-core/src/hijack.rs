@@ -156,11 +156,18 @@ impl Reactions {
 /// Whether the browser is of another family. One that we do not know, or none at all, tells nothing:
 /// people hide theirs, and a new version is the same browser.
 fn browser(known: &Device, seen: Sighting<'_>) -> Option<Signal> {
-    if known.user_agent == seen.user_agent {
+    if known.user_agent == seen.user_agent || are_versions(&known.user_agent, seen.user_agent) {
         return None;
     }
     let (before, here) = (known.browser()?, seen.browser()?);
     (before != here).then_some(Signal::Browser)
+}
+
+/// Whether two `User-Agent`s differ in numbers alone, as a browser's does once it was updated: for the
+/// rest of a long session that is told for each request, and quicker than by looking for names.
+fn are_versions(known: &str, seen: &str) -> bool {
+    let is_of_word = |byte: &u8| !byte.is_ascii_digit() && *byte != b'.';
+    known.bytes().filter(is_of_word).eq(seen.bytes().filter(is_of_word))
 }
 
 fn continent(before: &Place, here: &Place) -> Option<Signal> {

@@ -12,7 +12,7 @@ use http::StatusCode;
 use serde::Deserialize;
 
 use super::login::enter;
-use super::view::{self, ConfirmPage, Trouble};
+use super::view::{self, ConfirmPage, ConfirmState, Trouble};
 use super::{is_busy, page, see_other, stays_here};
 use crate::App;
 use crate::answer::Problem;
@@ -35,7 +35,7 @@ pub async fn show(
     let Some((shown, account)) = shown.as_ref().and_then(signed_in) else {
         return see_other(&view::link("/login", return_to));
     };
-    draw(StatusCode::OK, (shown, account), (false, None), return_to)
+    draw(StatusCode::OK, (shown, account), ConfirmState::Fresh, return_to)
 }
 
 /// `POST /account/confirm`.
@@ -58,11 +58,12 @@ pub async fn submit(
     };
     let is_wrong = matches!(error, ProveError::Wrong);
     let problem = Problem::from(error);
-    let trouble = is_busy(&problem).then_some(Trouble::Busy);
-    if !is_wrong && trouble.is_none() {
-        return Err(problem);
-    }
-    Ok(draw(problem.status, (shown, account), (is_wrong, trouble), return_to))
+    let state = match is_wrong {
+        true => ConfirmState::WrongPassword,
+        false if is_busy(&problem) => ConfirmState::Trouble(Trouble::Busy),
+        false => return Err(problem),
+    };
+    Ok(draw(problem.status, (shown, account), state, return_to))
 }
 
 /// Whoever has shown somebody's session by cookie. A token is proved again where it can be answered
@@ -76,10 +77,10 @@ fn signed_in(shown: &Recognised) -> Option<(&Recognised, &Account)> {
 fn draw(
     status: StatusCode,
     (shown, account): (&Recognised, &Account),
-    (is_wrong, trouble): (bool, Option<Trouble<'_>>),
+    state: ConfirmState<'_>,
     return_to: Option<&str>,
 ) -> Response {
     let username = account.username.as_str();
     let is_asked = shown.is_asked();
-    page(status, &ConfirmPage { username, is_asked, is_wrong, trouble, return_to })
+    page(status, &ConfirmPage { username, is_asked, state, return_to })
 }

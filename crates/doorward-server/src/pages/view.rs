@@ -206,6 +206,17 @@ pub struct LogoutPage<'a> {
     pub trouble: Option<Trouble<'a>>,
 }
 
+/// What came of the last try to confirm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConfirmState<'a> {
+    /// Nobody has tried yet.
+    Fresh,
+    /// The password was wrong.
+    WrongPassword,
+    /// The form was not accepted.
+    Trouble(Trouble<'a>),
+}
+
 /// `/account/confirm`: asks for the password once more. Posts `password` and `return_to`.
 #[derive(Clone, Debug, Template)]
 #[template(path = "confirm.html")]
@@ -214,17 +225,19 @@ pub struct ConfirmPage<'a> {
     pub username: &'a str,
     /// Whether it is asked because something looked strange; otherwise somebody came by themselves.
     pub is_asked: bool,
-    /// Whether the password was wrong.
-    pub is_wrong: bool,
-    /// Why else the form was not accepted.
-    pub trouble: Option<Trouble<'a>>,
+    /// What came of the last try.
+    pub state: ConfirmState<'a>,
     /// Where to go afterwards: a path of ours that the handler has checked.
     pub return_to: Option<&'a str>,
 }
 
 impl ConfirmPage<'_> {
+    fn is_wrong(&self) -> bool {
+        self.state == ConfirmState::WrongPassword
+    }
+
     fn has_problem(&self) -> bool {
-        self.is_wrong || self.trouble.is_some()
+        self.state != ConfirmState::Fresh
     }
 }
 

@@ -96,6 +96,12 @@ fn login<'a>(state: LoginState<'a>, text: &'a str) -> String {
     page.render().unwrap()
 }
 
+fn confirm<'a>(state: ConfirmState<'a>, text: &'a str) -> String {
+    let is_asked = state == ConfirmState::Fresh;
+    let page = ConfirmPage { username: text, is_asked, state, return_to: Some(text) };
+    page.render().unwrap()
+}
+
 fn account<'a>(text: &'a str, problem: Option<&'a str>, trouble: Option<Trouble<'a>>) -> String {
     let page = AccountPage {
         notice: Some(Notice::Welcome),
@@ -122,17 +128,14 @@ fn pages(text: &str) -> Vec<String> {
         login(LoginState::WrongCredentials, text),
         login(LoginState::AlreadySignedIn { username: text }, text),
     ];
+    pages.extend([ConfirmState::Fresh, ConfirmState::WrongPassword].map(|it| confirm(it, text)));
     let problems = [None, Some(text)];
     let troubles = TROUBLES.into_iter().chain([Trouble::TooMany { wait: text }]);
     let troubles: Vec<_> = troubles.map(Some).chain([None]).collect();
     for &trouble in &troubles {
         pages.extend(trouble.map(|trouble| login(LoginState::Trouble(trouble), text)));
         pages.push(LogoutPage { username: text, trouble }.render().unwrap());
-        for (is_asked, is_wrong) in [(true, false), (false, true)] {
-            let return_to = Some(text);
-            let page = ConfirmPage { username: text, is_asked, is_wrong, trouble, return_to };
-            pages.push(page.render().unwrap());
-        }
+        pages.extend(trouble.map(|trouble| confirm(ConfirmState::Trouble(trouble), text)));
         for problem in problems {
             let field = Field { value: text, problem };
             let form = NewAccountForm {
