@@ -4,12 +4,14 @@
 //! (the cookie, foreign scripts, foreign forms); and screenshots in `tests/artefacts/`, to be
 //! looked at.
 
+mod accessible;
 mod behind_nginx;
 mod confirm;
 mod driver;
 mod foreign;
 mod person;
 mod screenshots;
+mod tabs;
 mod without_javascript;
 
 use driver::Chromium;

@@ -88,6 +88,12 @@ fn expectations() -> Vec<Expectation> {
         // Nobody ends somebody else's: `journeys::ending` has the sessions that are there.
         row("DELETE", "/api/v1/sessions/{sid}", [401, 401, 404, 404]).at(NOBODYS),
         row("GET", "/api/v1/account", [401, 401, 200, 200]),
+        row("GET", "/api/v1/account/events", [401, 401, 200, 200]),
+        row("GET", "/api/v1/account/notices", [401, 401, 200, 200]),
+        // Nobody has this one: `journeys::portal` has those that are there.
+        row("POST", "/api/v1/account/notices/{id}", [401, 401, 404, 404])
+            .at("/api/v1/account/notices/evt_00000000000000000000000000")
+            .json(|_| json!({ "was_me": true })),
         row("POST", "/api/v1/account/password", [401, 401, 200, 200]).json(change),
         // What other programs look for.
         row("GET", "/.well-known/jwks.json", [200; 4]),
@@ -109,11 +115,18 @@ fn expectations() -> Vec<Expectation> {
         row("GET", "/logout", [303, 303, 200, 200]),
         row("POST", "/logout", [303; 4]),
         row("GET", "/account", [303, 303, 200, 200]),
+        row("GET", "/account/activity", [303, 303, 200, 200]),
+        row("POST", "/account/notices", [303; 4]).form(|_| {
+            let id = "evt_00000000000000000000000000".to_owned();
+            vec![("id", id), ("was_me", "1".to_owned())]
+        }),
         row("POST", "/account/sessions/end", [303; 4])
             .form(|_| vec![("sid", NOBODYS.trim_start_matches("/api/v1/sessions/").to_owned())]),
         row("POST", "/account/sessions/end-others", [303; 4]),
         row("GET", "/account/confirm", [303, 303, 200, 200]),
         row("POST", "/account/confirm", [303; 4]).form(|_| vec![("password", PASSWORD.to_owned())]),
+        row("POST", "/account/sessions/end-all", [303; 4]),
+        row("GET", "/account/password", [303; 4]),
         row("POST", "/account/password", [303; 4]).form(|_| {
             vec![
                 ("current", PASSWORD.to_owned()),

@@ -84,11 +84,14 @@ fn unsafe_requests(browser: &Browser, other: &str) -> Vec<(&'static str, Request
     let change = json!({"current": PASSWORD, "new": OTHER_PASSWORD});
     let form = [("current", PASSWORD), ("new", OTHER_PASSWORD), ("end_other_sessions", "on")];
     let one = format!("/api/v1/sessions/{other}");
+    let notice = [("id", "evt_00000000000000000000000000"), ("was_me", "0")];
     let datum = browser.request("PUT", "/api/v1/session/data/basket");
     vec![
         ("password page", post("/account/password").form(&form)),
         ("end page", post("/account/sessions/end").form(&[("sid", other)])),
         ("end others page", post("/account/sessions/end-others").form(&[])),
+        ("end all page", post("/account/sessions/end-all").form(&[])),
+        ("notice page", post("/account/notices").form(&notice)),
         ("logout page", post("/logout").form(&[])),
         ("password", post("/api/v1/account/password").json(&change)),
         ("proof", post("/api/v1/session/reauthenticate").json(&json!({"password": PASSWORD}))),
@@ -153,7 +156,7 @@ async fn our_own_pages_do_everything_that_foreign_ones_may_not() {
         (Some("none"), None, None),
     ];
     for (index, from) in own.into_iter().enumerate() {
-        for turn in 0..12 {
+        for turn in 0..14 {
             let alice = server.member(&format!("alice-{index}-{turn}")).await;
             let (browser, other) = (server.sign_in(&alice).await, server.sign_in(&alice).await);
             browser.put_json("/api/v1/session/data/kept", &json!(1)).await.must_be(201);

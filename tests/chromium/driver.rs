@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use fantoccini::wd::WindowHandle;
 use fantoccini::{Client, ClientBuilder, Locator};
 use hyper_util::client::legacy::connect::HttpConnector;
 use rustix::process::{Pid, Signal, kill_process};
@@ -109,6 +110,19 @@ impl Chromium {
     /// Goes to a page.
     pub(super) async fn open(&self, url: &str) {
         within(Duration::from_secs(20), "a page", self.window.goto(url)).await.unwrap();
+    }
+
+    /// Opens another tab of the same browser and goes to it. Gives the one before and the new one.
+    pub(super) async fn second_tab(&self) -> (WindowHandle, WindowHandle) {
+        let one = self.window.window().await.unwrap();
+        let other = self.window.new_window(true).await.unwrap().handle;
+        self.go_to_tab(&other).await;
+        (one, other)
+    }
+
+    /// Goes to a tab.
+    pub(super) async fn go_to_tab(&self, tab: &WindowHandle) {
+        self.window.switch_to_window(tab.clone()).await.unwrap();
     }
 
     /// Types into the field of this name, in place of what is there.

@@ -93,7 +93,7 @@ async fn each_fault_in_a_form_is_told_beside_its_field() {
     }
     chromium.fill("username", "ada").await;
     chromium.fill("email", "ada@example.com").await;
-    chromium.fill("password", PASSWORD).await;
+    chromium.fill("password", OTHER_PASSWORD).await;
     chromium.press("Create account").await;
     chromium.sees("is taken").await;
     assert_eq!(server.rows().account, 1);
@@ -149,7 +149,7 @@ async fn a_session_that_was_ended_elsewhere_is_out_at_the_next_click() {
     let end = server.client().delete("/api/v1/sessions?except=current").bearer(&tokens.access);
     end.await.must_be(204);
     chromium.press("Sign out all other sessions").await;
-    chromium.is_at("/login?said=ended").await;
+    chromium.is_at("/login?said=ended&return_to=/account").await;
     chromium.sees("Your session has ended").await;
     server.whoami(&tokens.access).await.must_be(200);
 }

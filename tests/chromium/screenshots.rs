@@ -114,6 +114,10 @@ async fn every_page_is_legible_in_any_light_and_fits_a_phone() {
     chromium.press("Sign in").await;
     chromium.sees("Where you are signed in").await;
     take(&chromium, "account").await;
+    open("/account/activity").await;
+    take(&chromium, "activity").await;
+    open("/account?said=not-me").await;
+    take(&chromium, "account-not-me").await;
     open("/login").await;
     take(&chromium, "login-already").await;
     open("/logout").await;

@@ -8,6 +8,7 @@ use std::sync::atomic::AtomicBool;
 use doorward::entropy::SystemEntropy;
 use doorward_core::account::Role;
 use doorward_core::credential::{HashParams, Password, PasswordHash};
+use doorward_core::device::Device;
 use doorward_core::event::{Event, EventKind};
 use doorward_core::revocation::LogEntry;
 use doorward_server::ambient::Ambient;
@@ -234,7 +235,7 @@ impl Server {
             username: username.to_owned(),
             email: String::new(),
             password: Password::from(PASSWORD.to_owned()),
-            ip: "127.0.0.1".to_owned(),
+            from: Device { ip: "127.0.0.1".to_owned(), ..Device::default() },
         };
         let (new, _) = prepare(&self.app, application, role).await.unwrap();
         let id = new.account.id.to_string();

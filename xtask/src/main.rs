@@ -8,6 +8,7 @@ use std::process::ExitCode;
 
 mod bench;
 mod check;
+mod npm;
 mod packages;
 mod step;
 mod test;

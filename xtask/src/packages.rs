@@ -10,10 +10,11 @@ pub(crate) struct Package {
     name: &'static str,
 }
 
-/// What the tests need: a real browser, and what drives it.
-pub(crate) const BROWSER: [Package; 2] = [
+/// What the tests need: a real browser, what drives it, and what fetches the rules for its pages.
+pub(crate) const BROWSER: [Package; 3] = [
     Package { program: "chromium", name: "chromium" },
     Package { program: "chromedriver", name: "chromium-driver" },
+    Package { program: "npm", name: "npm" },
 ];
 
 /// What makes certificates for the tests.

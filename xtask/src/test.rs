@@ -1,13 +1,14 @@
 //! `cargo xtask test`: the one command that shows whether Doorward works.
 
-use crate::packages;
 use crate::step::{self, Outcome};
+use crate::{npm, packages};
 
 /// Installs what is missing, then runs the examples in the documentation, then everything else.
 ///
 /// The larger part comes last, so that its count is the last line.
 pub(crate) fn run(arguments: &[&str]) -> Outcome {
     packages::ensure(&packages::BROWSER)?;
+    npm::ensure()?;
     packages::ensure(&packages::CERTIFICATES)?;
     packages::unpack_nginx()?;
     step::run(&mut step::command(&["cargo", "test", "--workspace", "--doc"]))?;

@@ -13,6 +13,8 @@ pub enum EventKind {
     LoginSucceeded,
     /// A login was refused.
     LoginFailed,
+    /// A login came from where the account was not seen lately (see [`crate::whereabouts`]).
+    LoginNewPlace,
     /// An anonymous session was opened.
     SessionOpened,
     /// The owner proved themselves again and the session has a new secret.
@@ -32,6 +34,8 @@ pub enum EventKind {
     PasswordChanged,
     /// A refresh token was used again after its window.
     TokenReuseDetected,
+    /// The owner said of a notice whether it was them.
+    NoticeAnswered,
     /// A request carried two cookies of our name.
     CookieAmbiguous,
     /// A request from another origin was refused.
@@ -43,10 +47,11 @@ pub enum EventKind {
 }
 
 impl EventKind {
-    const ALL: [Self; 16] = [
+    const ALL: [Self; 18] = [
         Self::AccountCreated,
         Self::LoginSucceeded,
         Self::LoginFailed,
+        Self::LoginNewPlace,
         Self::SessionOpened,
         Self::SessionReauthenticated,
         Self::SecretReuseDetected,
@@ -56,6 +61,7 @@ impl EventKind {
         Self::SessionEnded,
         Self::PasswordChanged,
         Self::TokenReuseDetected,
+        Self::NoticeAnswered,
         Self::CookieAmbiguous,
         Self::CsrfRejected,
         Self::KeyCreated,
@@ -69,6 +75,7 @@ impl EventKind {
             Self::AccountCreated => "account.created",
             Self::LoginSucceeded => "login.succeeded",
             Self::LoginFailed => "login.failed",
+            Self::LoginNewPlace => "login.new_place",
             Self::SessionOpened => "session.opened",
             Self::SessionReauthenticated => "session.reauthenticated",
             Self::SecretReuseDetected => "session.secret_reuse_detected",
@@ -78,6 +85,7 @@ impl EventKind {
             Self::SessionEnded => "session.ended",
             Self::PasswordChanged => "password.changed",
             Self::TokenReuseDetected => "token.reuse_detected",
+            Self::NoticeAnswered => "notice.answered",
             Self::CookieAmbiguous => "cookie.ambiguous",
             Self::CsrfRejected => "csrf.rejected",
             Self::KeyCreated => "key.created",
@@ -109,6 +117,7 @@ pub struct Event {
     pub ip: Option<String>,
     /// Why, in a stable word: `wrong-password`, `unknown-account`, `logout`…
     pub reason: Option<Cow<'static, str>>,
-    /// The device that the request came from, in a person's words, where it is not the session's own.
+    /// What the request came from, in a person's words: the label of a
+    /// [`Device`](crate::device::Device).
     pub device: Option<String>,
 }

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use doorward_wire::{SecretDigest, SessionId, UnixTime};
 
-use crate::grant::Grant;
+use crate::grant::{ACCESS_TOKEN_LIFE, Grant};
 
 /// How long a used refresh token still answers with its one successor.
 pub const WINDOW: Duration = Duration::from_secs(10);
@@ -48,6 +48,32 @@ pub struct Used {
     pub at: UnixTime,
     /// What the successor is derived from, together with the presented secret.
     pub salt: [u8; 32],
+}
+
+/// A refresh token that was not used yet, as its session's owner sees it: without its digest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HangingToken {
+    /// The session it hangs from.
+    pub sid: SessionId,
+    /// What its access tokens may be used for.
+    pub grant: Grant,
+    /// When it was issued, and the access token beside it.
+    pub issued_at: UnixTime,
+    /// Whether it follows another, which may have been presented again within [`WINDOW`].
+    pub is_successor: bool,
+}
+
+impl HangingToken {
+    /// When the last access token that was issued with it ends, at the latest. None outlives its
+    /// session, which ends at `expires_at`.
+    ///
+    /// A verifier elsewhere may take it for its leeway longer.
+    #[must_use]
+    pub fn access_ends_at(&self, expires_at: UnixTime) -> UnixTime {
+        let last_issued_at =
+            if self.is_successor { self.issued_at.after(WINDOW) } else { self.issued_at };
+        last_issued_at.after(ACCESS_TOKEN_LIFE).min(expires_at)
+    }
 }
 
 /// What presenting a refresh token leads to.
@@ -105,6 +131,21 @@ mod tests {
         check(Some(9), false, Ok(Turn::Again(SALT)));
         check(Some(10), false, Err(Reuse));
         check(Some(11), false, Err(Reuse));
+    }
+
+    #[test]
+    fn the_last_access_token_ends_five_minutes_after_its_issue_and_with_its_session() {
+        let hanging = |is_successor| HangingToken {
+            sid: SessionId(1),
+            grant: Grant::default(),
+            issued_at: NOON,
+            is_successor,
+        };
+        let far = UnixTime(NOON.0 + 86_400);
+        assert_eq!(hanging(false).access_ends_at(far), UnixTime(NOON.0 + 300));
+        // The one before may be presented again for ten seconds, and give one more.
+        assert_eq!(hanging(true).access_ends_at(far), UnixTime(NOON.0 + 310));
+        assert_eq!(hanging(true).access_ends_at(UnixTime(NOON.0 + 60)), UnixTime(NOON.0 + 60));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-// Niceties for password fields. Every page works without this file.
+// Niceties for forms. Every page works without this file.
 const fields = document.querySelectorAll("input[type=password]");
 
 for (const button of document.querySelectorAll("button.reveal")) {
@@ -26,5 +26,15 @@ for (const field of fields) {
   field.addEventListener("keyup", tell);
   field.addEventListener("blur", () => (hint.textContent = ""));
 }
+
+// A form goes once, however often its button is pressed. Back on the page, it may go again.
+const sent = new Set();
+for (const form of document.forms) {
+  form.addEventListener("submit", (event) => {
+    if (sent.has(form)) event.preventDefault();
+    sent.add(form);
+  });
+}
+addEventListener("pageshow", () => sent.clear());
 
 document.querySelector("[role=alert]")?.focus();

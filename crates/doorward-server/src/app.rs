@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use doorward_core::credential::PasswordHash;
 use doorward_core::event::{Event, EventKind};
 use doorward_core::place::Place;
-use doorward_core::session::LiveSession;
+use doorward_core::session::{Device, LiveSession};
+use doorward_core::whereabouts::Whereabouts;
 use doorward_store::Store;
 use doorward_store::act::{Ending, StoreFailed};
 use doorward_wire::{AccountId, UnixTime};
@@ -108,18 +109,18 @@ impl App {
         }))
     }
 
-    /// A line for the event log.
+    /// A line for the event log, about something that came from a device.
     #[must_use]
-    pub fn event(&self, kind: EventKind, ip: &str) -> Event {
+    pub fn event(&self, kind: EventKind, from: &Device) -> Event {
         Event {
             id: self.ambient.event_id(),
             at: self.ambient.now(),
             kind,
             account: None,
             session: None,
-            ip: Some(ip.to_owned()),
+            ip: Some(from.ip.clone()),
             reason: None,
-            device: None,
+            device: Some(from.label.clone()),
         }
     }
 
@@ -136,13 +137,31 @@ impl App {
 
     /// How the end of a session of `live`'s account is told.
     #[must_use]
-    pub fn ending(&self, reason: &'static str, account: Option<AccountId>, ip: &str) -> Ending {
+    pub fn ending(
+        &self,
+        reason: &'static str,
+        account: Option<AccountId>,
+        from: &Device,
+    ) -> Ending {
         let event = Event {
             account,
             reason: Some(Cow::Borrowed(reason)),
-            ..self.event(EventKind::SessionEnded, ip)
+            ..self.event(EventKind::SessionEnded, from)
         };
         Ending { now: self.ambient.now(), event }
+    }
+
+    /// Where an address seems to be, in a person's words.
+    #[must_use]
+    pub fn place_in_words(&self, ip: &str) -> Option<String> {
+        self.place_of(ip)?.words()
+    }
+
+    /// Where a device is, roughly.
+    #[must_use]
+    pub fn whereabouts(&self, device: &Device) -> Whereabouts {
+        let place = self.place_of(&device.ip);
+        Whereabouts::of(device, place.and_then(|place| place.country().map(str::to_owned)))
     }
 
     /// Writes an event that belongs to no act, without making the request wait for it.

@@ -45,7 +45,8 @@ async fn handle(
 ) -> Response {
     let (method, uri) = (request.method().clone(), request.uri().clone());
     let is_health = matches!(uri.path(), "/livez" | "/readyz" | "/healthz");
-    let ambiguous = matches!(request::carried(app, request.headers()), Carried::Ambiguous);
+    let ambiguous = matches!(request::carried(app, request.headers()), Carried::Ambiguous)
+        .then(|| client.device(request.headers()));
     let vary = if request::is_safe(request.method()) { WHO_ASKS } else { WHO_ASKS_FROM_WHERE };
     let admitted = match refused.filter(|_| !is_health) {
         Some(problem) => Err(problem),
@@ -62,14 +63,14 @@ async fn handle(
             Err(_) => Problem::timeout().into_response(),
         }
     };
-    if ambiguous {
-        app.note(app.event(EventKind::CookieAmbiguous, &client.ip));
+    if let Some(from) = ambiguous {
+        app.note(app.event(EventKind::CookieAmbiguous, &from));
         if !response.headers().contains_key(header::SET_COOKIE) {
             set(response.headers_mut(), header::SET_COOKIE, &app.settings.site.cookie().clear());
         }
     }
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
-        response = draw(&problem, response, (&method, &uri), &client);
+        response = draw(app, (&problem, response), (&method, &uri), &client);
     }
     finish(app, &mut response, vary, &client);
     response
@@ -188,8 +189,8 @@ fn says_for_whom(request: &Request<Body>) -> bool {
 /// Draws a problem: JSON for programs, a page for people, who are led to where they can put it right
 /// if there is such a place.
 fn draw(
-    problem: &Problem,
-    response: Response,
+    app: &App,
+    (problem, response): (&Problem, Response),
     (method, uri): (&Method, &Uri),
     client: &Client,
 ) -> Response {
@@ -201,7 +202,7 @@ fn draw(
     let (media_type, body) = if is_api {
         ("application/problem+json", document(problem, client))
     } else {
-        ("text/html; charset=utf-8", pages::error_page(problem, &client.request_id))
+        ("text/html; charset=utf-8", pages::problem_page(app, problem, (path, &client.request_id)))
     };
     let (mut parts, _) = response.into_parts();
     parts.headers.remove(header::CONTENT_LENGTH);

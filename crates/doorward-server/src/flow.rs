@@ -6,6 +6,7 @@ pub mod identify;
 pub mod issue;
 pub mod login;
 pub mod logout;
+pub mod notice;
 pub mod password;
 pub mod refresh;
 pub mod session;

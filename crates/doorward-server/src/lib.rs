@@ -24,6 +24,7 @@ pub mod request;
 pub mod routes;
 pub mod settings;
 mod touches;
+pub mod words;
 
 pub use app::App;
 pub use settings::Settings;

@@ -4,6 +4,7 @@
 //! the form as it was, the problem in its place, and the password gone.
 
 pub mod account;
+pub mod activity;
 pub mod assets;
 pub mod confirm;
 pub mod login;
@@ -17,8 +18,10 @@ use axum::response::{Html, IntoResponse, Redirect, Response};
 use doorward_wire::UnixTime;
 use http::{HeaderMap, Method, StatusCode, Uri, header};
 
+use crate::App;
 use crate::answer::Problem;
-use crate::request::{MaybeCaller, Path};
+use crate::flow::identify::Caller;
+use crate::request::{Form, MaybeCaller, Path};
 use view::Moment;
 
 /// `GET /`: to one's account, or to the door.
@@ -48,11 +51,42 @@ fn page(status: StatusCode, template: &impl Template) -> Response {
     }
 }
 
-/// Draws the page of a problem that has no page of its own.
-pub(crate) fn error_page(problem: &Problem, request_id: &str) -> String {
-    let page =
-        view::ErrorPage { status: problem.status.as_u16(), signed_in: None, request_id, at: None };
+/// Draws the page of a problem. A form that was refused for where it came from is drawn again, empty:
+/// of what it held, and of who is signed in, a foreign page must learn nothing.
+pub(crate) fn problem_page(
+    app: &App,
+    problem: &Problem,
+    (path, request_id): (&str, &str),
+) -> String {
+    let is_stale = problem.code == "csrf-rejected";
+    let again = match path {
+        "/login" if is_stale => login::stale(app),
+        "/register" if is_stale => register::stale(app),
+        "/setup" if is_stale => setup::stale(app),
+        "/logout" if is_stale => logout::stale(),
+        _ => None,
+    };
+    again.unwrap_or_else(|| error_page(app, problem, request_id))
+}
+
+fn error_page(app: &App, problem: &Problem, request_id: &str) -> String {
+    let page = view::ErrorPage {
+        status: problem.status.as_u16(),
+        code: problem.code,
+        origin: app.settings.site.issuer(),
+        signed_in: None,
+        request_id,
+        at: None,
+    };
     page.render().unwrap_or_else(|_| format!("{} ({request_id})", problem.detail))
+}
+
+/// Whether a form was drawn for whoever is signed in now. In another tab somebody else may have signed
+/// in since. A form that does not say is taken as theirs.
+fn is_drawn_for(form: &Form, caller: &Caller) -> bool {
+    let drawn_for = form.text("account");
+    let account = caller.live().account().map(|account| account.id.to_string());
+    drawn_for.is_empty() || account.is_some_and(|account| account == drawn_for)
 }
 
 /// Where to go after signing in: a path of this origin, or nothing.

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::{FromRequest, FromRequestParts};
 use doorward_core::csrf::{self, Provenance};
+use doorward_core::device::{Device, Sighting};
 use doorward_core::event::EventKind;
-use doorward_core::session::Device;
 use doorward_wire::cookie::Carried;
 use doorward_wire::dbsc::PresentedTicket;
 use doorward_wire::{SecretDigest, json};
@@ -18,9 +18,7 @@ use serde::de::DeserializeOwned;
 
 use crate::App;
 use crate::answer::Problem;
-use crate::flow::identify::{
-    self, Caller, Credential, Errand, IdentifyError, Recognised, Sighting,
-};
+use crate::flow::identify::{self, Caller, Credential, Errand, IdentifyError, Recognised};
 use crate::settings::BODY_MAX;
 
 /// What the edge found out about a request's other end.
@@ -40,6 +38,12 @@ impl Client {
     pub fn sighting<'a>(&'a self, headers: &'a HeaderMap) -> Sighting<'a> {
         let user_agent = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
         Sighting { user_agent: user_agent.unwrap_or_default(), ip: &self.ip }
+    }
+
+    /// Describes the device behind a request.
+    #[must_use]
+    pub fn device(&self, headers: &HeaderMap) -> Device {
+        self.sighting(headers).device()
     }
 }
 
@@ -83,7 +87,7 @@ pub fn same_origin(app: &App, headers: &HeaderMap, client: &Client) -> Result<()
         carries_cookie: !matches!(carried(app, headers), Carried::Nothing),
     };
     csrf::check(from, |origin| app.settings.site.is_ours(origin, &client.host)).map_err(|refusal| {
-        let mut event = app.event(EventKind::CsrfRejected, &client.ip);
+        let mut event = app.event(EventKind::CsrfRejected, &client.device(headers));
         event.reason = Some(format!("{refusal:?}").into());
         app.note(event);
         refusal.into()
@@ -294,6 +298,9 @@ impl<T: DeserializeOwned, S: Sync> FromRequest<S> for MaybeJson<T> {
     }
 }
 
+/// The media type of a submitted form.
+const FORM_TYPE: &str = "application/x-www-form-urlencoded";
+
 /// A submitted form: each name once.
 #[derive(Debug)]
 pub struct Form(BTreeMap<String, String>);
@@ -302,8 +309,30 @@ impl<S: Sync> FromRequest<S> for Form {
     type Rejection = Problem;
 
     async fn from_request(request: Request<Body>, _: &S) -> Result<Self, Problem> {
-        expect_media_type(request.headers(), "application/x-www-form-urlencoded")?;
+        expect_media_type(request.headers(), FORM_TYPE)?;
+        Self::read(&body(request).await?)
+    }
+}
+
+/// A submitted form that may be missing altogether: a button alone, pressed by a program.
+#[derive(Debug)]
+pub struct MaybeForm(pub Form);
+
+impl<S: Sync> FromRequest<S> for MaybeForm {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request<Body>, _: &S) -> Result<Self, Problem> {
+        let typed = expect_media_type(request.headers(), FORM_TYPE);
         let bytes = body(request).await?;
+        if !bytes.is_empty() {
+            typed?;
+        }
+        Form::read(&bytes).map(Self)
+    }
+}
+
+impl Form {
+    fn read(bytes: &[u8]) -> Result<Self, Problem> {
         let mut fields = BTreeMap::new();
         for pair in bytes.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty()) {
             let mut parts = pair.splitn(2, |byte| *byte == b'=');

@@ -9,6 +9,7 @@ pub mod binding;
 pub mod data;
 pub mod health;
 pub mod login;
+pub mod page;
 pub mod session;
 pub mod shape;
 pub mod well_known;
@@ -67,6 +68,9 @@ fn rows() -> Vec<Row> {
         (Method::DELETE, "/api/v1/sessions", Who::Member, delete(session::end_many)),
         (Method::DELETE, "/api/v1/sessions/{sid}", Who::Member, delete(session::end_one)),
         (Method::GET, "/api/v1/account", Who::Member, get(account::show)),
+        (Method::GET, "/api/v1/account/events", Who::Member, get(account::events)),
+        (Method::GET, "/api/v1/account/notices", Who::Member, get(account::notices)),
+        (Method::POST, "/api/v1/account/notices/{id}", Who::Member, post(account::answer)),
         (Method::POST, "/api/v1/account/password", Who::Member, post(account::change_password)),
     ];
     let devices = [
@@ -97,6 +101,8 @@ fn rows() -> Vec<Row> {
         (Method::GET, "/logout", Who::Anybody, get(pages::logout::show)),
         (Method::POST, "/logout", Who::Anybody, post(pages::logout::submit)),
         (Method::GET, "/account", Who::Member, get(pages::account::show)),
+        (Method::GET, "/account/activity", Who::Member, get(pages::activity::show)),
+        (Method::POST, "/account/notices", Who::Member, post(pages::account::answer)),
         (Method::POST, "/account/sessions/end", Who::Member, post(pages::account::end_one)),
         (
             Method::POST,
@@ -104,6 +110,8 @@ fn rows() -> Vec<Row> {
             Who::Member,
             post(pages::account::end_others),
         ),
+        (Method::POST, "/account/sessions/end-all", Who::Member, post(pages::account::end_all)),
+        (Method::GET, "/account/password", Who::Member, get(pages::account::to_password)),
         (Method::POST, "/account/password", Who::Member, post(pages::account::change_password)),
         (Method::GET, "/account/confirm", Who::Member, get(pages::confirm::show)),
         (Method::POST, "/account/confirm", Who::Member, post(pages::confirm::submit)),

@@ -10,6 +10,7 @@ use doorward_core::event::Event;
 use doorward_core::grant::Grant;
 use doorward_core::refresh::RefreshToken;
 use doorward_core::session::{Device, Lifetimes, LiveSession, Renamed, Session, SessionRefusal};
+use doorward_core::whereabouts::Whereabouts;
 use doorward_wire::jose::Algorithm;
 use doorward_wire::{AccountId, KeyId, SecretDigest, SessionId, UnixTime};
 
@@ -67,6 +68,8 @@ pub struct NewSession {
     pub proved: Option<PasswordVersion>,
     /// What opened it.
     pub device: Device,
+    /// Where its owner signed in from, when this is a login: remembered, and told of if it is new.
+    pub whereabouts: Option<Whereabouts>,
     /// Its first refresh token, when tokens carry it.
     pub refresh: Option<RefreshToken>,
     /// The session that the browser had before. It ends in the same act, with its log entry.

@@ -24,6 +24,7 @@ pub mod data;
 pub mod events;
 pub mod keys;
 pub mod log;
+pub mod notices;
 pub mod passwords;
 pub mod refresh;
 pub mod renaming;
@@ -118,6 +119,7 @@ macro_rules! store_laws {
             refresh::a_token_of_a_session_past_its_limits_is_refused,
             refresh::a_rotation_is_a_use_of_the_session,
             refresh::the_session_of_a_token_is_found_without_using_it,
+            refresh::the_tokens_of_a_session_are_those_that_were_not_used,
             keys::keys_are_listed_oldest_first,
             keys::of_two_first_keys_one_is_kept,
             keys::each_algorithm_has_its_own_first_key,
@@ -127,7 +129,19 @@ macro_rules! store_laws {
             events::events_are_read_newest_first,
             events::old_events_go_in_slices_and_new_ones_stay,
             events::an_event_comes_back_as_it_went_in,
+            events::an_account_sees_its_own_events_in_pages_newest_first,
             events::what_is_printed_of_an_act_tells_no_secret,
+            notices::an_alarming_event_is_a_notice_until_it_is_answered,
+            notices::what_alarms_again_and_again_is_one_notice,
+            notices::a_notice_is_answered_by_its_owner_alone,
+            notices::of_parallel_answers_one_counts,
+            notices::notices_are_listed_in_pages_newest_first,
+            notices::a_notice_goes_with_its_event,
+            notices::a_reuse_opens_a_notice_in_the_act_that_ends_the_session,
+            notices::a_login_from_a_new_place_is_told_with_it,
+            notices::a_refused_login_is_remembered_nowhere,
+            notices::a_place_is_forgotten_after_ninety_days,
+            notices::the_places_of_an_account_are_bounded,
             setup::a_setup_link_is_spent_once,
             setup::a_taken_name_does_not_spend_the_link,
             setup::an_expired_or_unknown_link_makes_no_account,

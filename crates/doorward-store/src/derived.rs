@@ -3,7 +3,8 @@
 use doorward_core::account::{Account, PasswordVersion};
 use doorward_core::event::{Event, EventKind};
 use doorward_core::session::{Lifetimes, LiveSession, Owner, Session, SessionRefusal};
-use doorward_wire::{EventId, SessionId, UnixTime};
+use doorward_core::whereabouts::Whereabouts;
+use doorward_wire::{AccountId, EventId, SessionId, UnixTime};
 
 use crate::act::{Ending, Found, NewAccount, NewSession, Page, Presented};
 
@@ -43,6 +44,23 @@ impl NewSession {
             ..self.event.clone()
         };
         Ending { now: self.session.opened_at, event }
+    }
+}
+
+impl NewSession {
+    /// Whose login this is and where it comes from, if it is one.
+    pub(crate) fn arrival(&self) -> Option<(AccountId, &Whereabouts)> {
+        Some((self.session.owner?.account, self.whereabouts.as_ref()?))
+    }
+
+    /// How a login from a new place is told. Its event follows the end of the replaced session.
+    pub(crate) fn arriving(&self) -> Event {
+        Event {
+            id: EventId(self.event.id.0.wrapping_add(2)),
+            kind: EventKind::LoginNewPlace,
+            reason: None,
+            ..self.event.clone()
+        }
     }
 }
 

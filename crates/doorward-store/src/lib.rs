@@ -12,6 +12,6 @@ pub mod sqlite;
 mod traits;
 
 pub use traits::{
-    Accounts, Bindings, Events, Keys, Probe, RefreshTokens, RevocationLog, SessionData, Sessions,
-    Setup, Store,
+    Accounts, Bindings, Events, Keys, Notices, Probe, RefreshTokens, RevocationLog, SessionData,
+    Sessions, Setup, Store,
 };

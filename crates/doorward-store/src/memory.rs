@@ -3,27 +3,33 @@
 //! Every act holds the one lock, looks before it writes, and so happens whole or not at all. Nothing
 //! survives the process, and finding a session by its key looks at each of them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Bound;
 
 use async_trait::async_trait;
 use doorward_core::account::Account;
 use doorward_core::credential::PasswordHash;
 use doorward_core::data::{DataKey, Datum};
 use doorward_core::event::Event;
+use doorward_core::notice;
 use doorward_core::refresh::RefreshToken;
 use doorward_core::retired::Retired;
 use doorward_core::revocation::{LogEntry, Revocation, Revoked};
 use doorward_core::session::{Device, Owner, Session};
+use doorward_core::whereabouts::Visit;
 use doorward_wire::jose::Algorithm;
 use doorward_wire::{AccountId, EventId, SecretDigest, SessionId, UnixTime};
 use parking_lot::{Mutex, MutexGuard};
 
-use crate::act::{AccountError, Ending, Found, KeptBinding, NewAccount, SealedKey, StoreFailed};
+use crate::act::{
+    AccountError, Ending, Found, KeptBinding, NewAccount, Page, SealedKey, StoreFailed,
+};
 use crate::{Events, Keys, Probe, RevocationLog, Setup};
 
 mod accounts;
 mod bindings;
 mod data;
+mod notices;
 mod refresh;
 mod sessions;
 #[cfg(test)]
@@ -49,6 +55,10 @@ struct State {
     head: u64,
     log: Vec<LogEntry>,
     events: BTreeMap<EventId, Event>,
+    /// The alarming events that were not answered yet.
+    notices: BTreeSet<EventId>,
+    /// Where accounts signed in from lately.
+    visits: HashMap<AccountId, Vec<Visit>>,
     setup: Option<(SecretDigest, UnixTime)>,
 }
 
@@ -68,7 +78,28 @@ impl MemoryStore {
 
 impl State {
     fn note(&mut self, event: Event) {
+        let is_same = |open: &Event| {
+            open.account == event.account
+                && open.kind == event.kind
+                && open.session == event.session
+                && open.session.is_some()
+        };
+        let is_open = self.notices.iter().filter_map(|id| self.events.get(id)).any(is_same);
+        if notice::is_alarming(&event) && !is_open {
+            self.notices.insert(event.id);
+        }
         self.events.insert(event.id, event);
+    }
+
+    /// The events of an account, newest first, older than `before`.
+    fn newest_of(
+        &self,
+        account: AccountId,
+        before: Option<EventId>,
+    ) -> impl Iterator<Item = &Event> {
+        let end = before.map_or(Bound::Unbounded, Bound::Excluded);
+        let rest = self.events.range((Bound::Unbounded, end)).rev().map(|(_, event)| event);
+        rest.filter(move |event| event.account == Some(account))
     }
 
     fn revoke(&mut self, revocation: Revocation) {
@@ -207,12 +238,24 @@ impl Events for MemoryStore {
             oldest.filter(|(_, event)| event.at < before).map(|(id, _)| *id).collect();
         for id in &past {
             state.events.remove(id);
+            state.notices.remove(id);
         }
         Ok(past.len() as u64)
     }
 
     async fn events(&self, limit: usize) -> Result<Vec<Event>, StoreFailed> {
         Ok(self.state().events.values().rev().take(limit).cloned().collect())
+    }
+
+    async fn events_of(
+        &self,
+        account: AccountId,
+        before: Option<EventId>,
+        limit: usize,
+    ) -> Result<Page<Event>, StoreFailed> {
+        let state = self.state();
+        let items = state.newest_of(account, before).take(limit.saturating_add(1));
+        Ok(Page::cut(items.cloned().collect(), limit))
     }
 }
 

@@ -47,6 +47,7 @@ mod fault;
 mod file;
 mod keys;
 mod log;
+mod notices;
 mod reader;
 mod refresh;
 mod schema;
@@ -55,6 +56,7 @@ mod setup;
 mod sweep;
 #[cfg(test)]
 mod tests;
+mod visits;
 mod words;
 mod writer;
 

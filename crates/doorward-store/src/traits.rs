@@ -5,12 +5,13 @@ use doorward_core::account::{Account, PasswordVersion};
 use doorward_core::credential::PasswordHash;
 use doorward_core::data::{DataKey, Datum, Precondition};
 use doorward_core::event::Event;
+use doorward_core::refresh::HangingToken;
 use doorward_core::retired::Retired;
 use doorward_core::revocation::LogEntry;
 use doorward_core::session::{Lifetimes, Touch};
 use doorward_core::username::Username;
 use doorward_wire::jose::Algorithm;
-use doorward_wire::{AccountId, SecretDigest, SessionId, UnixTime};
+use doorward_wire::{AccountId, EventId, SecretDigest, SessionId, UnixTime};
 
 use crate::act::{
     AccountError, BindError, DataError, Ending, Found, KeptBinding, NewAccount, NewBinding,
@@ -73,6 +74,8 @@ pub trait Sessions: Send + Sync {
     /// Keeps a new session; ends the one it replaces; carries data over. Nothing is overwritten. If
     /// its account has moved on since the password was checked, in its epoch or its password's
     /// version, keeps nothing: [`SessionError::Gone`].
+    ///
+    /// A login's whereabouts are remembered, and told of when the account was not seen there lately.
     async fn open_session(&self, new: NewSession) -> Result<(), SessionError>;
 
     /// Finds the session that answers to a secret.
@@ -184,6 +187,9 @@ pub trait RefreshTokens: Send + Sync {
     /// Finds the session that a refresh token hangs from, without using it.
     async fn session_of_refresh(&self, key: SecretDigest)
     -> Result<Option<SessionId>, StoreFailed>;
+
+    /// The unused refresh tokens of these sessions, one living branch each, in the order given.
+    async fn tokens_of(&self, sids: &[SessionId]) -> Result<Vec<HangingToken>, StoreFailed>;
 }
 
 /// Keeps signing keys, sealed.
@@ -224,6 +230,42 @@ pub trait Events: Send + Sync {
 
     /// The newest events, newest first.
     async fn events(&self, limit: usize) -> Result<Vec<Event>, StoreFailed>;
+
+    /// The events of an account, newest first, older than `before`.
+    async fn events_of(
+        &self,
+        account: AccountId,
+        before: Option<EventId>,
+        limit: usize,
+    ) -> Result<Page<Event>, StoreFailed>;
+}
+
+/// Keeps which alarming events their owner has not answered yet.
+///
+/// Whoever keeps an event that [alarms](doorward_core::notice::is_alarming) opens its notice in the
+/// same act, unless one of that kind about that session is open already: a thief who tries a hundred
+/// times must not bury the rest. A notice goes with its event.
+#[async_trait]
+pub trait Notices: Send + Sync {
+    /// The open notices of an account, newest first, older than `before`.
+    async fn notices_of(
+        &self,
+        account: AccountId,
+        before: Option<EventId>,
+        limit: usize,
+    ) -> Result<Page<Event>, StoreFailed>;
+
+    /// Finds an open notice of an account.
+    async fn notice(&self, account: AccountId, id: EventId) -> Result<Option<Event>, StoreFailed>;
+
+    /// Closes a notice of an account and writes that it was answered. Says whether it was open; of
+    /// many answers one counts.
+    async fn answer_notice(
+        &self,
+        account: AccountId,
+        id: EventId,
+        answered: Event,
+    ) -> Result<bool, StoreFailed>;
 }
 
 /// Keeps the one-time link for an administrator.
@@ -262,6 +304,7 @@ pub trait Store:
     + Keys
     + RevocationLog
     + Events
+    + Notices
     + Setup
     + Probe
 {
@@ -276,6 +319,7 @@ impl<T> Store for T where
         + Keys
         + RevocationLog
         + Events
+        + Notices
         + Setup
         + Probe
 {

@@ -13,6 +13,7 @@ use crate::flow::identify::{IdentifyError, Refused};
 use crate::flow::issue::IssueError;
 use crate::flow::login::LoginError;
 use crate::flow::logout::EndError;
+use crate::flow::notice::AnswerError;
 use crate::flow::password::ProveError;
 use crate::flow::refresh::RefreshError;
 use crate::hashing::Busy;
@@ -197,6 +198,15 @@ impl From<EndError> for Problem {
         match error {
             EndError::NotYours => Self::not_found(),
             EndError::Store(failure) => failure.into(),
+        }
+    }
+}
+
+impl From<AnswerError> for Problem {
+    fn from(error: AnswerError) -> Self {
+        match error {
+            AnswerError::NotOpen => Self::not_found(),
+            AnswerError::Store(failure) => failure.into(),
         }
     }
 }

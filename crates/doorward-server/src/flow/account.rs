@@ -1,14 +1,17 @@
 //! Making an account.
 
+use std::time::Duration;
+
 use doorward_core::account::{Account, Email, Epoch, PasswordVersion, Role};
 use doorward_core::credential::{NewPassword, Password, PasswordHash, PasswordRefusal, Proven};
 use doorward_core::event::{Event, EventKind};
 use doorward_core::session::{Carrier, Device, Session, Wish};
 use doorward_core::username::{Username, UsernameRefusal};
 use doorward_store::act::{AccountError, NewAccount, NewSession, StoreFailed};
-use doorward_wire::SecretDigest;
+use doorward_wire::{EventId, SecretDigest};
 
 use super::issue::{Proof, Welcome};
+use super::login::{Attempt, LoginError, login};
 use crate::App;
 use crate::hashing::Busy;
 
@@ -21,7 +24,7 @@ pub struct Application {
     /// The password, as typed.
     pub password: Password,
     /// Where this comes from.
-    pub ip: String,
+    pub from: Device,
 }
 
 /// Why there is no account.
@@ -85,10 +88,66 @@ pub async fn register_and_enter(
     entry: Entry,
 ) -> Result<Welcome, RegisterError> {
     check_open(app)?;
+    let again = Again::of(&application);
     let (mut new, proven) = prepare(app, application, Role::Member).await?;
+    let device = entry.device.clone();
     let welcome = enter(app, &mut new, &proven, entry)?;
-    app.store.open_account(new).await?;
-    Ok(welcome)
+    match app.store.open_account(new).await {
+        Ok(()) => Ok(welcome),
+        Err(AccountError::Taken) => again.enter(app, device, RegisterError::Taken).await,
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// How long after an account was made the same form may come again.
+const AGAIN_WITHIN: Duration = Duration::from_mins(1);
+
+/// A form that may come twice: a button pressed twice, or a page loaded again. What it asked for is
+/// done by then, and whoever sent it should be in, not told that their own name is taken.
+pub(super) struct Again {
+    username: String,
+    password: Password,
+}
+
+impl Again {
+    pub(super) fn of(application: &Application) -> Self {
+        Self { username: application.username.clone(), password: application.password.clone() }
+    }
+
+    /// Signs in whoever has just made this very account: as at any login, by its password. Of an
+    /// account that is older nothing is tried, so that this is no other way to guess.
+    /// Anybody else gets the refusal.
+    pub(super) async fn enter(
+        self,
+        app: &App,
+        device: Device,
+        refusal: RegisterError,
+    ) -> Result<Welcome, RegisterError> {
+        let Ok(username) = Username::parse(&self.username) else { return Err(refusal) };
+        let made = app.store.account_named(&username).await?.map(|(account, _)| account.created_at);
+        if !made.is_some_and(|made| app.ambient.now().since(made) < AGAIN_WITHIN) {
+            return Err(refusal);
+        }
+        let attempt = Attempt {
+            username: self.username,
+            password: self.password,
+            wish: Wish { carrier: Carrier::Cookie, remembered: false },
+            scope: String::new(),
+            audience: String::new(),
+            carry: Vec::new(),
+            before: None,
+            device,
+        };
+        login(app, attempt).await.map_err(|error| match error {
+            LoginError::Busy(busy) => RegisterError::Busy(busy),
+            LoginError::Hash => RegisterError::Hash,
+            LoginError::Store(failure) => RegisterError::Store(failure),
+            LoginError::Wrong
+            | LoginError::UnknownAudience
+            | LoginError::MalformedScope
+            | LoginError::Issue(_) => refusal,
+        })
+    }
 }
 
 fn check_open(app: &App) -> Result<(), RegisterError> {
@@ -106,14 +165,17 @@ pub(super) fn enter(
     let wish = Wish { carrier: Carrier::Cookie, remembered: false };
     let session = Session::open((proven, new.account.epoch), wish, (sid, &secret), now);
     let event = Event {
+        // Right after the account's own, whatever the clock says: nobody signs in before they are.
+        id: EventId(new.event.id.0.wrapping_add(1)),
         account: Some(new.account.id),
         session: Some(sid),
-        ..app.event(EventKind::LoginSucceeded, &entry.device.ip)
+        ..app.event(EventKind::LoginSucceeded, &entry.device)
     };
     new.session = Some(NewSession {
         session: session.clone(),
         proved: Some(new.account.password_version),
         device: entry.device.clone(),
+        whereabouts: Some(app.whereabouts(&entry.device)),
         refresh: None,
         replaces: entry.before,
         carry: Vec::new(),
@@ -163,7 +225,7 @@ pub async fn prepare(
     };
     let event = Event {
         account: Some(account.id),
-        ..app.event(EventKind::AccountCreated, &application.ip)
+        ..app.event(EventKind::AccountCreated, &application.from)
     };
     let proven = password.dangerous_proof_of_new(account.id);
     let password = hash(app, password).await?;

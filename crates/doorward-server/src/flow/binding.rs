@@ -7,6 +7,7 @@
 //! ```
 
 use doorward_core::binding::{self, Bound, ChallengeRefusal};
+use doorward_core::device::Sighting;
 use doorward_core::event::{Event, EventKind};
 use doorward_core::retired::RetiredRefusal;
 use doorward_core::session::LiveSession;
@@ -29,7 +30,7 @@ pub struct Asking<'a> {
     /// The proof, if it has made one.
     pub proof: Option<&'a str>,
     /// Where this comes from.
-    pub ip: &'a str,
+    pub from: Sighting<'a>,
 }
 
 /// What a device that showed its key gets.
@@ -110,7 +111,7 @@ pub fn offer(app: &App, live: &LiveSession) -> Option<String> {
 pub async fn register(app: &App, asking: &Asking<'_>) -> Result<Granted, BindingError> {
     let live = holder(app, asking).await?;
     let (sid, now) = (live.session().sid, app.ambient.now());
-    let refused = |error| refuse(app, &live, (error, asking.ip));
+    let refused = |error| refuse(app, &live, (error, asking.from));
     if live.account().is_none() {
         return Err(BindingError::NoSession);
     }
@@ -127,7 +128,7 @@ pub async fn register(app: &App, asking: &Asking<'_>) -> Result<Granted, Binding
     let event = Event {
         account: live.account().map(|account| account.id),
         session: Some(sid),
-        ..app.event(EventKind::SessionBound, asking.ip)
+        ..app.event(EventKind::SessionBound, &asking.from.device())
     };
     let new = NewBinding { sid, bound, jwk: key.to_json(), spent: number, event };
     app.store.bind(new).await.map_err(|error| match error {
@@ -154,12 +155,12 @@ pub async fn refresh(app: &App, asking: &Asking<'_>) -> Result<Granted, BindingE
     let Some(token) = asking.proof else { return Err(challenge(app, (sid, bound), kept.spent)) };
     let about = About::Bound(sid, bound.key);
     let claims =
-        key.verify(token).map_err(|error| refuse(app, &live, (error.into(), asking.ip)))?;
+        key.verify(token).map_err(|error| refuse(app, &live, (error.into(), asking.from)))?;
     let checked = answered(app, about, (&claims, REFRESH_PATH))
         .and_then(|number| fresh(app, (number, Some(kept.spent))));
     let number = match checked {
         Ok(number) => number,
-        Err(error) => return Err(ask_again(app, &live, (bound, kept.spent), (error, asking.ip))),
+        Err(error) => return Err(ask_again(app, &live, (bound, kept.spent), (error, asking.from))),
     };
     match app.store.spend_challenge(sid, number).await? {
         Spending::Counted => Ok(grant(app, (sid, bound), number)),
@@ -167,7 +168,7 @@ pub async fn refresh(app: &App, asking: &Asking<'_>) -> Result<Granted, BindingE
         Spending::Late => {
             let kept = app.store.binding(sid).await?.ok_or(BindingError::NoSession)?;
             let error = ProofError::SpentChallenge;
-            Err(ask_again(app, &live, (bound, kept.spent), (error, asking.ip)))
+            Err(ask_again(app, &live, (bound, kept.spent), (error, asking.from)))
         }
     }
 }
@@ -192,7 +193,7 @@ async fn on_its_way(app: &App, asking: &Asking<'_>) -> Result<Found, BindingErro
     match retired.refusal(app.ambient.now()) {
         RetiredRefusal::OnItsWay => Ok(found),
         RetiredRefusal::Reuse => {
-            identify::end_for_reuse(app, &found.session, (asking.ip, None)).await?;
+            identify::end_for_reuse(app, &found.session, asking.from).await?;
             Err(BindingError::NoSession)
         }
     }
@@ -248,27 +249,31 @@ fn ask_again(
     app: &App,
     live: &LiveSession,
     (bound, spent): (Bound, u64),
-    (error, ip): (ProofError, &str),
+    (error, from): (ProofError, Sighting<'_>),
 ) -> BindingError {
     match error {
         ProofError::ExpiredChallenge => {}
         ProofError::UnknownChallenge | ProofError::SpentChallenge => {
-            drop(refuse(app, live, (error, ip)));
+            drop(refuse(app, live, (error, from)));
         }
         ProofError::Bound | ProofError::Missing | ProofError::Refused(_) | ProofError::Audience => {
-            return refuse(app, live, (error, ip));
+            return refuse(app, live, (error, from));
         }
     }
     challenge(app, (live.session().sid, bound), spent)
 }
 
 /// Writes down that a proof was refused.
-fn refuse(app: &App, live: &LiveSession, (error, ip): (ProofError, &str)) -> BindingError {
+fn refuse(
+    app: &App,
+    live: &LiveSession,
+    (error, from): (ProofError, Sighting<'_>),
+) -> BindingError {
     app.note(Event {
         account: live.account().map(|account| account.id),
         session: Some(live.session().sid),
         reason: Some(error.to_string().into()),
-        ..app.event(EventKind::BindingRefused, ip)
+        ..app.event(EventKind::BindingRefused, &from.device())
     });
     BindingError::Proof(error)
 }

@@ -257,8 +257,7 @@ fn check_device(
             account: session.owner.map(|owner| owner.account),
             session: Some(session.sid),
             reason: Some(refusal.reason().into()),
-            device: Some(errand.from.device().label),
-            ..app.event(EventKind::BindingRefused, errand.from.ip)
+            ..app.event(EventKind::BindingRefused, &errand.from.device())
         });
         IdentifyError::Refused(Refused::Unbound(refusal))
     })
@@ -301,8 +300,7 @@ async fn by_retired(
         Err(refusal) => refusal,
     };
     if refusal == RetiredRefusal::Reuse {
-        let label = Some(errand.from.device().label);
-        end_for_reuse(app, &found.session, (errand.from.ip, label)).await?;
+        end_for_reuse(app, &found.session, errand.from).await?;
     }
     Err(IdentifyError::Refused(Refused::Retired(refusal)))
 }
@@ -311,12 +309,11 @@ async fn by_retired(
 pub(super) async fn end_for_reuse(
     app: &App,
     session: &Session,
-    (ip, label): (&str, Option<String>),
+    from: Sighting<'_>,
 ) -> Result<(), StoreFailed> {
     let account = session.owner.map(|owner| owner.account);
-    let mut ending = app.ending("retired-secret-reused", account, ip);
+    let mut ending = app.ending("retired-secret-reused", account, &from.device());
     ending.event.kind = EventKind::SecretReuseDetected;
-    ending.event.device = label;
     app.store.end_session(session.sid, ending).await?;
     Ok(())
 }

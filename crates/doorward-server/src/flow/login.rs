@@ -88,12 +88,13 @@ pub async fn login(app: &App, attempt: Attempt) -> Result<Welcome, LoginError> {
     let event = Event {
         account: Some(account.id),
         session: Some(sid),
-        ..app.event(EventKind::LoginSucceeded, &attempt.device.ip)
+        ..app.event(EventKind::LoginSucceeded, &attempt.device)
     };
     let new = NewSession {
         session: session.clone(),
         proved: Some(account.password_version),
         device: attempt.device.clone(),
+        whereabouts: Some(app.whereabouts(&attempt.device)),
         refresh,
         replaces: attempt.before,
         carry: attempt.carry,
@@ -140,7 +141,7 @@ async fn prove(
         app.note(Event {
             account: id,
             reason: Some(reason.into()),
-            ..app.event(EventKind::LoginFailed, &device.ip)
+            ..app.event(EventKind::LoginFailed, device)
         });
         LoginError::Wrong
     };

@@ -63,12 +63,12 @@ pub async fn reauthenticate(
     device: Device,
 ) -> Result<Welcome, ProveError> {
     let account = caller.live().account().ok_or(ProveError::Gone)?;
-    let (proven, proved) = prove(app, account, password, &device.ip).await?;
+    let (proven, proved) = prove(app, account, password, &device).await?;
     let (next, renamed) = rename(app, caller, (&proven, account.clone()))?;
     let event = Event {
         account: Some(account.id),
         session: Some(caller.sid()),
-        ..app.event(EventKind::SessionReauthenticated, &device.ip)
+        ..app.event(EventKind::SessionReauthenticated, &device)
     };
     let (welcome, refresh) = welcome(app, caller, next, device.clone()).await?;
     app.store.rename(NewSecret { renamed, device, proved, refresh, event }).await?;
@@ -87,7 +87,7 @@ pub async fn change(
         [account.username.as_str(), account.email.as_ref().map_or("", |email| email.as_str())];
     let new =
         change.new.accept(&app.settings.password, &context).map_err(ProveError::Unacceptable)?;
-    let (proven, expected_password) = prove(app, account, change.current, &device.ip).await?;
+    let (proven, expected_password) = prove(app, account, change.current, &device).await?;
     let password = hash(app, new).await.map_err(|error| match error {
         HashError::Busy(busy) => ProveError::Busy(busy),
         HashError::Hash => ProveError::Hash,
@@ -97,9 +97,9 @@ pub async fn change(
     let event = Event {
         account: Some(account.id),
         session: Some(caller.sid()),
-        ..app.event(EventKind::PasswordChanged, &device.ip)
+        ..app.event(EventKind::PasswordChanged, &device)
     };
-    let ended = app.ending("password-changed", Some(account.id), &device.ip);
+    let ended = app.ending("password-changed", Some(account.id), &device);
     let (welcome, refresh) = welcome(app, caller, next, device.clone()).await?;
     app.store
         .change_password(PasswordChange {
@@ -122,7 +122,7 @@ async fn prove(
     app: &App,
     account: &Account,
     password: Password,
-    ip: &str,
+    from: &Device,
 ) -> Result<(Proven, PasswordVersion), ProveError> {
     let kept = app.store.password(account.id).await?;
     let (kept, version) = kept.ok_or(ProveError::Gone)?;
@@ -134,7 +134,7 @@ async fn prove(
             app.note(Event {
                 account: Some(account.id),
                 reason: Some("wrong-password".into()),
-                ..app.event(EventKind::LoginFailed, ip)
+                ..app.event(EventKind::LoginFailed, from)
             });
             Err(ProveError::Wrong)
         }

@@ -59,8 +59,7 @@ pub async fn refresh(app: &App, text: &str, from: Sighting<'_>) -> Result<Welcom
         withheld: asked.is_some(),
         reuse: Event {
             reason: Some("refresh-token-reused".into()),
-            device: Some(from.device().label),
-            ..app.event(EventKind::TokenReuseDetected, from.ip)
+            ..app.event(EventKind::TokenReuseDetected, &from.device())
         },
     };
     let rotated = app.store.rotate(presented).await.map_err(|error| match (error, asked) {

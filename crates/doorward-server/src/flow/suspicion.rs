@@ -67,8 +67,7 @@ pub(super) fn look(
                 account: Some(owner.account),
                 session: Some(session.sid),
                 reason: Some(suspicion.signal.name().into()),
-                device: Some(from.device().label),
-                ..app.event(EventKind::SessionSuspicious, from.ip)
+                ..app.event(EventKind::SessionSuspicious, &from.device())
             });
         }
     }

@@ -1,39 +1,54 @@
-//! `/account`: who is signed in, where else, and the buttons that end it.
+//! `/account`: who is signed in, where else, what they should look at, and the buttons that end it.
+//!
+//! Every form says for whose account it was drawn. In another tab somebody else may have signed in
+//! since: then nothing is done, and the page says so.
 
 use axum::extract::State;
 use axum::response::Response;
+use doorward_core::account::{Account, Email, Role};
 use doorward_core::credential::Password;
-use doorward_core::session::{Carrier, Device, LiveSession};
-use doorward_wire::{SessionId, UnixTime};
+use doorward_core::refresh::HangingToken;
+use doorward_core::session::{Assurance, Carrier, Device, LiveSession, Method};
+use doorward_wire::{EventId, SessionId, UnixTime};
 use http::StatusCode;
 use serde::Deserialize;
 
+use super::activity::notices;
 use super::login::enter;
-use super::view::{self, AccountPage, Notice, SessionRow, Trouble};
-use super::{clear_site_data, is_busy, moment, page, see_other};
+use super::view::{self, AccountPage, Said, SessionRow, TokenRow, Trouble, Visitor};
+use super::{clear_site_data, is_busy, is_drawn_for, moment, page, see_other};
 use crate::App;
 use crate::answer::Problem;
 use crate::flow::identify::Caller;
 use crate::flow::logout;
+use crate::flow::notice::{self, Answer, AnswerError, Answered};
 use crate::flow::password::{self, Change, ProveError};
-use crate::request::{Client, Form, From, MaybeCaller, MaybeSent, Query, SameOrigin};
+use crate::flow::session::{Listing, last_token_ends_at, list};
+use crate::request::{Form, From, MaybeCaller, MaybeForm, MaybeSent, Query, SameOrigin};
 use crate::routes::shape;
 
-/// The most sessions that the page shows; the API lists them all.
-const SHOWN_MAX: usize = 100;
+/// How many other sessions a page shows.
+const PAGE: usize = 10;
+
+/// Where somebody goes whose session ended before their form arrived.
+pub(super) const ENDED: &str = "/login?said=ended&return_to=/account";
 
 /// What `/account` reads from its query.
 #[derive(Deserialize)]
 pub struct AccountQuery {
     said: Option<String>,
+    after: Option<String>,
 }
 
-/// What did not work in the form that changes the password.
+/// What a page says beside what it always shows.
 #[derive(Default)]
-struct Fault {
+struct Telling {
+    said: Option<Said>,
+    after: Option<SessionId>,
     current: Option<String>,
     new: Option<String>,
     busy: bool,
+    another_account: bool,
     keep_others: bool,
 }
 
@@ -44,43 +59,105 @@ pub async fn show(
     Query(query): Query<AccountQuery>,
 ) -> Result<Response, Problem> {
     let Some(caller) = signed_in(caller) else { return Ok(see_other("/login?return_to=/account")) };
-    let notice = query.said.as_deref().and_then(Notice::parse);
-    draw(&app, &caller, StatusCode::OK, (notice, &Fault::default())).await
+    let said = query.said.as_deref().and_then(Said::parse);
+    let after = query.after.map(|text| text.parse()).transpose();
+    let after = after.map_err(|_| Problem::not_found())?;
+    let telling = Telling { said, after, ..Telling::default() };
+    draw(&app, &caller, StatusCode::OK, &telling).await
+}
+
+/// `GET /account/password`: the form is on the account's page. A form that came back with a problem has
+/// this address, and may be loaded again.
+pub async fn to_password(MaybeCaller(caller): MaybeCaller) -> Response {
+    match signed_in(caller) {
+        Some(_) => see_other("/account#change"),
+        None => see_other("/login?return_to=/account"),
+    }
 }
 
 /// `POST /account/sessions/end`.
 pub async fn end_one(
     State(app): State<App>,
     _: SameOrigin,
-    client: Client,
+    From(from): From,
     MaybeSent(caller, form): MaybeSent<Form>,
 ) -> Result<Response, Problem> {
-    let Some(caller) = signed_in(caller) else { return Ok(see_other("/login?said=ended")) };
+    let Some(caller) = signed_in(caller) else { return Ok(see_other(ENDED)) };
+    if !is_drawn_for(&form, &caller) {
+        return another_account(&app, &caller).await;
+    }
     let sid: SessionId = form.text("sid").parse().map_err(|_| Problem::not_found())?;
-    match logout::end_one(&app, &caller, sid, &client.ip).await {
+    match logout::end_one(&app, &caller, sid, &from).await {
         // Ended meanwhile, in another tab say: what the button promises is true.
         Ok(()) | Err(logout::EndError::NotYours) => {}
         Err(error @ logout::EndError::Store(_)) => return Err(error.into()),
     }
     if sid == caller.sid() {
-        let mut response = see_other("/login?said=signed-out");
-        shape::clear_cookie(&app, &mut response);
-        clear_site_data(response.headers_mut());
-        return Ok(response);
+        return Ok(signed_out(&app, "/login?said=signed-out"));
     }
-    Ok(see_other(&said(Notice::SessionEnded)))
+    Ok(see_other(&said(Said::SessionEnded)))
 }
 
 /// `POST /account/sessions/end-others`.
 pub async fn end_others(
     State(app): State<App>,
     _: SameOrigin,
-    client: Client,
-    MaybeCaller(caller): MaybeCaller,
+    From(from): From,
+    MaybeSent(caller, MaybeForm(form)): MaybeSent<MaybeForm>,
 ) -> Result<Response, Problem> {
-    let Some(caller) = signed_in(caller) else { return Ok(see_other("/login?said=ended")) };
-    logout::end_others(&app, &caller, &client.ip).await?;
-    Ok(see_other(&said(Notice::OthersEnded)))
+    let Some(caller) = signed_in(caller) else { return Ok(see_other(ENDED)) };
+    if !is_drawn_for(&form, &caller) {
+        return another_account(&app, &caller).await;
+    }
+    logout::end_others(&app, &caller, &from).await?;
+    Ok(see_other(&said(Said::OthersEnded)))
+}
+
+/// `POST /account/sessions/end-all`: the session that asks ends too.
+pub async fn end_all(
+    State(app): State<App>,
+    _: SameOrigin,
+    From(from): From,
+    MaybeSent(caller, MaybeForm(form)): MaybeSent<MaybeForm>,
+) -> Result<Response, Problem> {
+    let Some(caller) = signed_in(caller) else { return Ok(see_other(ENDED)) };
+    if !is_drawn_for(&form, &caller) {
+        return another_account(&app, &caller).await;
+    }
+    logout::end_all(&app, &caller, &from).await?;
+    Ok(signed_out(&app, "/login?said=signed-out-everywhere"))
+}
+
+/// `POST /account/notices`: "this was me", or not.
+pub async fn answer(
+    State(app): State<App>,
+    _: SameOrigin,
+    From(from): From,
+    MaybeSent(caller, form): MaybeSent<Form>,
+) -> Result<Response, Problem> {
+    let Some(caller) = signed_in(caller) else { return Ok(see_other(ENDED)) };
+    if !is_drawn_for(&form, &caller) {
+        return another_account(&app, &caller).await;
+    }
+    let id: EventId = form.text("id").parse().map_err(|_| Problem::not_found())?;
+    let answer = match form.text("was_me") {
+        "1" => Answer::Me,
+        "0" => Answer::NotMe,
+        _ => return Err(Problem::malformed("A notice is answered with 1 or 0.")),
+    };
+    match notice::answer(&app, &caller, (id, answer), &from).await {
+        Ok(Answered::StillIn) | Err(AnswerError::NotOpen) => {}
+        Ok(Answered::SignedOut) => {
+            let path = "/login?said=not-me&return_to=/account?said=not-me%23change";
+            return Ok(signed_out(&app, path));
+        }
+        Err(error @ AnswerError::Store(_)) => return Err(error.into()),
+    }
+    // Pressed twice, or answered in another tab: where the answer leads is the same.
+    Ok(match answer {
+        Answer::Me => see_other(&said(Said::WasMe)),
+        Answer::NotMe => see_other(&(said(Said::NotMe) + "#change")),
+    })
 }
 
 /// `POST /account/password`.
@@ -90,7 +167,10 @@ pub async fn change_password(
     From(device): From,
     MaybeSent(caller, mut form): MaybeSent<Form>,
 ) -> Result<Response, Problem> {
-    let Some(caller) = signed_in(caller) else { return Ok(see_other("/login?said=ended")) };
+    let Some(caller) = signed_in(caller) else { return Ok(see_other(ENDED)) };
+    if !is_drawn_for(&form, &caller) {
+        return another_account(&app, &caller).await;
+    }
     let keep_others = !form.ticked("end_other_sessions");
     let change = Change {
         current: Password::from(form.take("current")),
@@ -100,12 +180,14 @@ pub async fn change_password(
     let error = match password::change(&app, &caller, change, device).await {
         Ok(welcome) => {
             let notice = if keep_others {
-                Notice::PasswordChanged
+                Said::PasswordChanged
             } else {
-                Notice::PasswordChangedAndOthersEnded
+                Said::PasswordChangedAndOthersEnded
             };
             return Ok(enter(&app, &welcome, &said(notice)));
         }
+        // Signed out while the password was being checked.
+        Err(ProveError::Gone) => return Ok(see_other(ENDED)),
         Err(error) => error,
     };
     let new = match &error {
@@ -115,70 +197,140 @@ pub async fn change_password(
     let wrong = matches!(error, ProveError::Wrong);
     let problem = Problem::from(error);
     let current = wrong.then(|| problem.detail.clone());
-    let fault = Fault { current, new, busy: is_busy(&problem), keep_others };
-    if fault.current.is_none() && fault.new.is_none() && !fault.busy {
+    let telling =
+        Telling { current, new, busy: is_busy(&problem), keep_others, ..Telling::default() };
+    if telling.current.is_none() && telling.new.is_none() && !telling.busy {
         return Err(problem);
     }
-    draw(&app, &caller, problem.status, (None, &fault)).await
+    draw(&app, &caller, problem.status, &telling).await
 }
 
 fn signed_in(caller: Option<Caller>) -> Option<Caller> {
     caller.filter(|caller| caller.live().account().is_some())
 }
 
-fn said(notice: Notice) -> String {
-    format!("/account?said={}", notice.code())
+fn said(said: Said) -> String {
+    format!("/account?said={}", said.code())
+}
+
+/// Takes the cookie away from a browser whose session has just ended, and sends it on.
+fn signed_out(app: &App, path: &str) -> Response {
+    let mut response = see_other(path);
+    shape::clear_cookie(app, &mut response);
+    clear_site_data(response.headers_mut());
+    response
+}
+
+/// Does nothing, and says why: the form was another account's.
+async fn another_account(app: &App, caller: &Caller) -> Result<Response, Problem> {
+    let telling = Telling { another_account: true, ..Telling::default() };
+    draw(app, caller, StatusCode::CONFLICT, &telling).await
+}
+
+/// A page of the caller's sessions but the one that asks.
+async fn others(
+    app: &App,
+    caller: &Caller,
+    account: &Account,
+    after: Option<SessionId>,
+) -> Result<Listing, Problem> {
+    // One more, for the session that asks may be among them.
+    let mut listing = list(app, account.id, after, PAGE + 1).await?;
+    listing.items.retain(|listed| listed.live.session().sid != caller.sid());
+    if listing.items.len() > PAGE {
+        listing.items.pop();
+        listing.next = listing.items.last().map(|listed| listed.live.session().sid);
+    }
+    Ok(listing)
 }
 
 async fn draw(
     app: &App,
     caller: &Caller,
     status: StatusCode,
-    (notice, fault): (Option<Notice>, &Fault),
+    telling: &Telling,
 ) -> Result<Response, Problem> {
     let account = caller.live().account().ok_or_else(Problem::unauthenticated)?;
     let now = app.ambient.now();
-    let listed = app.store.sessions_of(account.id, None, SHOWN_MAX).await?;
-    let mut others: Vec<(UnixTime, SessionRow)> = listed
-        .items
-        .into_iter()
-        .filter(|found| found.session.sid != caller.sid())
-        .filter_map(|found| found.check(&app.settings.lifetimes, now).ok())
-        .map(|(live, device)| (live.session().seen_at, row(&live, &device, now)))
-        .collect();
-    others.sort_by_key(|(seen_at, _)| std::cmp::Reverse(*seen_at));
+    let others = others(app, caller, account, telling.after).await?;
+    let tokens = app.store.tokens_of(&[caller.sid()]).await?;
+    let (notices, more_notices) = notices(app, caller).await?;
+    let username = account.username.as_str();
+    let trouble = if telling.another_account {
+        Some(Trouble::AnotherAccount { username })
+    } else {
+        telling.busy.then_some(Trouble::Busy)
+    };
     let template = AccountPage {
-        notice,
-        trouble: fault.busy.then_some(Trouble::Busy),
-        username: account.username.as_str(),
-        email: account.email.as_ref().map(doorward_core::account::Email::as_str),
+        said: telling.said,
+        trouble,
+        visitor: Visitor { username, account: &account.id.to_string() },
+        email: account.email.as_ref().map(Email::as_str),
         role: match account.role {
-            doorward_core::account::Role::Member => "Member",
-            doorward_core::account::Role::Administrator => "Administrator",
+            Role::Member => "Member",
+            Role::Administrator => "Administrator",
         },
-        current: row(caller.live(), caller.device(), now),
-        others: others.into_iter().map(|(_, row)| row).collect(),
+        notices,
+        more_notices,
+        current: row(app, (caller.live(), caller.device(), &tokens), now),
+        others: others
+            .items
+            .iter()
+            .map(|one| row(app, (&one.live, &one.device, &one.tokens), now))
+            .collect(),
+        is_later_page: telling.after.is_some(),
+        older: others.next.map(|sid| sid.to_string()),
         password_min: app.settings.password.length_min().into(),
-        current_problem: fault.current.as_deref(),
-        new_problem: fault.new.as_deref(),
-        end_other_sessions: !fault.keep_others,
+        current_problem: telling.current.as_deref(),
+        new_problem: telling.new.as_deref(),
+        end_other_sessions: !telling.keep_others,
     };
     Ok(page(status, &template))
 }
 
-fn row(live: &LiveSession, device: &Device, now: UnixTime) -> SessionRow {
+fn row(
+    app: &App,
+    (live, device, tokens): (&LiveSession, &Device, &[HangingToken]),
+    now: UnixTime,
+) -> SessionRow {
     let session = live.session();
+    let token = |token| TokenRow {
+        service: shape::audience(app, token).to_owned(),
+        scope: token.grant.scope.clone(),
+        client: token.grant.client.clone(),
+        issued: moment(token.issued_at, now),
+    };
+    let is_proved_again = session.proved_at != session.opened_at;
     SessionRow {
         sid: session.sid.to_string(),
         label: device.label.clone(),
+        place: app.place_in_words(&device.ip),
         ip: device.ip.clone(),
         carrier: match session.carrier {
             Carrier::Cookie => view::Carrier::Cookie,
             Carrier::Token => view::Carrier::Token,
         },
-        proof: "Password".to_owned(),
+        proof: proof(&session.amr, session.acr),
+        is_bound: session.bound.is_some(),
         opened: moment(session.opened_at, now),
+        proved_again: is_proved_again.then(|| moment(session.proved_at, now)),
         seen: moment(session.seen_at, now),
         expires: moment(live.expires_at(), now),
+        last_token_ends: last_token_ends_at(live, tokens).map(|at| moment(at, now)),
+        tokens: tokens.iter().map(token).collect(),
     }
+}
+
+/// How an owner proved themselves, in words: `Password (one factor)`.
+fn proof(amr: &[Method], acr: Assurance) -> String {
+    let method = |method: &Method| match method {
+        Method::Password => "Password",
+    };
+    let factors = match acr {
+        Assurance::Aal1 => "one factor",
+        Assurance::Aal2 => "two factors",
+        Assurance::Aal3 => "two factors, one a device that resists phishing",
+    };
+    let methods: Vec<&str> = amr.iter().map(method).collect();
+    format!("{} ({factors})", methods.join(" and "))
 }

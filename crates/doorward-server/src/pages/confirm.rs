@@ -11,9 +11,10 @@ use doorward_core::session::Carrier;
 use http::StatusCode;
 use serde::Deserialize;
 
+use super::account::ENDED;
 use super::login::enter;
-use super::view::{self, ConfirmPage, ConfirmState, Trouble};
-use super::{is_busy, page, see_other, stays_here};
+use super::view::{self, ConfirmPage, ConfirmState, Trouble, Visitor};
+use super::{is_busy, is_drawn_for, page, see_other, stays_here};
 use crate::App;
 use crate::answer::Problem;
 use crate::flow::identify::Recognised;
@@ -48,12 +49,17 @@ pub async fn submit(
     let typed = Password::from(form.take("password"));
     let return_to = stays_here(form.text("return_to"));
     let Some((shown, account)) = shown.as_ref().and_then(signed_in) else {
-        return Ok(see_other("/login?said=ended"));
+        return Ok(see_other(ENDED));
     };
+    if !is_drawn_for(&form, shown.anyway()) {
+        let trouble = Trouble::AnotherAccount { username: account.username.as_str() };
+        let state = ConfirmState::Trouble(trouble);
+        return Ok(draw(StatusCode::CONFLICT, (shown, account), state, return_to));
+    }
     let error = match password::reauthenticate(&app, shown.anyway(), typed, device).await {
         Ok(welcome) => return Ok(enter(&app, &welcome, return_to.unwrap_or("/account"))),
         // Ended, or proved in another tab, while the password was being checked.
-        Err(ProveError::Gone) => return Ok(see_other("/login?said=ended")),
+        Err(ProveError::Gone) => return Ok(see_other(ENDED)),
         Err(error) => error,
     };
     let is_wrong = matches!(error, ProveError::Wrong);
@@ -80,7 +86,7 @@ fn draw(
     state: ConfirmState<'_>,
     return_to: Option<&str>,
 ) -> Response {
-    let username = account.username.as_str();
+    let visitor = Visitor { username: account.username.as_str(), account: &account.id.to_string() };
     let is_asked = shown.is_asked();
-    page(status, &ConfirmPage { username, is_asked, state, return_to })
+    page(status, &ConfirmPage { visitor, is_asked, state, return_to })
 }

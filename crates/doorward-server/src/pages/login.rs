@@ -1,5 +1,6 @@
 //! `/login`.
 
+use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
 use doorward_core::credential::Password;
@@ -7,7 +8,7 @@ use doorward_core::session::{Carrier, Wish};
 use http::StatusCode;
 use serde::Deserialize;
 
-use super::view::{LoginPage, LoginState, Trouble};
+use super::view::{LoginPage, LoginState, Trouble, Visitor};
 use super::{is_busy, page, see_other, stays_here};
 use crate::App;
 use crate::answer::Problem;
@@ -35,14 +36,34 @@ pub async fn show(
     let caller = shown.and_then(|shown| shown.unasked().ok());
     let caller = caller.filter(|_| query.another.is_none());
     let account = caller.as_ref().and_then(|caller| caller.live().account());
+    let id = account.map(|account| account.id.to_string()).unwrap_or_default();
+    let return_to = query.return_to.as_deref().and_then(stays_here);
     let state = match (account, query.said.as_deref()) {
-        (Some(account), _) => LoginState::AlreadySignedIn { username: account.username.as_str() },
+        // Their form came with the cookie from before, say because it was sent twice.
+        (Some(_), Some("ended")) => return see_other(return_to.unwrap_or("/account")),
+        (Some(account), _) => {
+            let visitor = Visitor { username: account.username.as_str(), account: &id };
+            LoginState::AlreadySignedIn { visitor }
+        }
         (None, Some("signed-out")) => LoginState::SignedOut,
+        (None, Some("signed-out-everywhere")) => LoginState::SignedOutEverywhere,
+        (None, Some("not-me")) => LoginState::NotMe,
         (None, Some("ended")) => LoginState::Ended,
         (None, _) => LoginState::Fresh,
     };
-    let return_to = query.return_to.as_deref().and_then(stays_here);
     draw(&app, StatusCode::OK, state, ("", false), return_to)
+}
+
+/// The form, for whoever sent one that was refused for where it came from.
+pub(super) fn stale(app: &App) -> Option<String> {
+    let page = LoginPage {
+        state: LoginState::Trouble(Trouble::Stale),
+        username: "",
+        remember: false,
+        return_to: None,
+        registration_open: app.settings.registration_open,
+    };
+    page.render().ok()
 }
 
 /// `POST /login`.

@@ -1,5 +1,6 @@
 //! `/register`.
 
+use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
 use doorward_core::credential::Password;
@@ -40,7 +41,7 @@ impl Written {
             username: self.username.clone(),
             email: self.email.clone(),
             password,
-            ip: device.ip.clone(),
+            from: device.clone(),
         }
     }
 }
@@ -107,6 +108,24 @@ pub async fn show(
     let return_to = query.return_to.as_deref().and_then(stays_here);
     let form = words.form(&app, &written);
     Ok(page(StatusCode::OK, &RegisterPage { form, return_to }))
+}
+
+/// The form, for whoever sent one that was refused for where it came from.
+pub(super) fn stale(app: &App) -> Option<String> {
+    if !app.settings.registration_open {
+        return None;
+    }
+    let form = empty(app);
+    RegisterPage { form, return_to: None }.render().ok()
+}
+
+/// A form that nobody has filled in, and that was refused for where it came from.
+pub(super) fn empty(app: &App) -> NewAccountForm<'static> {
+    NewAccountForm {
+        password_min: app.settings.password.length_min().into(),
+        trouble: Some(Trouble::Stale),
+        ..NewAccountForm::default()
+    }
 }
 
 /// `POST /register`: makes the account and signs its owner in.

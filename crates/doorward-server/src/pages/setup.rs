@@ -1,12 +1,13 @@
 //! `/setup`: the first administrator.
 
+use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
 
 use super::login::enter;
 use super::page;
-use super::register::{Words, Written};
+use super::register::{Words, Written, empty};
 use super::view::{Field, SetupPage};
 use crate::App;
 use crate::answer::Problem;
@@ -20,6 +21,11 @@ pub async fn show(State(app): State<App>) -> Response {
     let words = Words::default();
     let form = words.form(&app, &written);
     page(StatusCode::OK, &SetupPage { code: Field::default(), form })
+}
+
+/// The form, for whoever sent one that was refused for where it came from.
+pub(super) fn stale(app: &App) -> Option<String> {
+    SetupPage { code: Field::default(), form: empty(app) }.render().ok()
 }
 
 /// `POST /setup`: spends the link, makes the administrator and signs them in.

@@ -9,7 +9,7 @@
 //! - *Cross-site scripting* (attack 22): no template marks anything as safe, none has inline code,
 //!   and the tests put hostile text in every field of every page.
 //! - *Open redirect*: [`LoginPage`] links to nothing outside this origin, whatever it is told.
-//! - *Text injection by link*: a [`Notice`] is one of ours, named by a code; never words of a URL.
+//! - *Text injection by link*: a [`Said`] is one of ours, named by a code; never words of a URL.
 //!
 //! # What is not here
 //!
@@ -20,9 +20,13 @@ use form_urlencoded::byte_serialize;
 
 use super::assets;
 
-pub use self::notice::Notice;
+pub use self::account::{
+    AccountPage, ActivityPage, Carrier, EventRow, NoticeRow, SessionRow, TokenRow, Whence,
+};
+pub use self::said::Said;
 
-mod notice;
+mod account;
+mod said;
 #[cfg(test)]
 mod tests;
 
@@ -38,6 +42,15 @@ pub struct Moment {
     pub machine: String,
 }
 
+/// Who is signed in, for the head of a page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Visitor<'a> {
+    /// What they are called.
+    pub username: &'a str,
+    /// The id of their account, which every form says it was drawn for. It is no secret.
+    pub account: &'a str,
+}
+
 /// Why a form was not accepted, when none of its fields is to blame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trouble<'a> {
@@ -50,6 +63,11 @@ pub enum Trouble<'a> {
     },
     /// It did not come from a page of ours, or from one long gone (403 `csrf-rejected`).
     Stale,
+    /// It was drawn for another account than who is signed in now (409).
+    AnotherAccount {
+        /// Who is.
+        username: &'a str,
+    },
 }
 
 /// One thing to put right, and where.
@@ -77,6 +95,10 @@ pub enum LoginState<'a> {
     Fresh,
     /// They have just signed out.
     SignedOut,
+    /// They have just signed out here and everywhere else.
+    SignedOutEverywhere,
+    /// They said that somebody else was in their session, and it has ended with all others.
+    NotMe,
     /// They had a session, and it has ended.
     Ended,
     /// The same for an unknown account as for a wrong password.
@@ -84,7 +106,7 @@ pub enum LoginState<'a> {
     /// They are signed in already. Shown unless the query says `another=1`.
     AlreadySignedIn {
         /// As whom.
-        username: &'a str,
+        visitor: Visitor<'a>,
     },
     /// The form was not accepted.
     Trouble(Trouble<'a>),
@@ -196,12 +218,12 @@ impl<'a> SetupPage<'a> {
     }
 }
 
-/// `/logout`: asks, since nothing unsafe happens on GET. Posts nothing.
+/// `/logout`: asks, since nothing unsafe happens on GET. Posts `account`.
 #[derive(Clone, Debug, Template)]
 #[template(path = "logout.html")]
 pub struct LogoutPage<'a> {
-    /// Who would be signed out.
-    pub username: &'a str,
+    /// Who would be signed out, where the page may say so.
+    pub visitor: Option<Visitor<'a>>,
     /// What went wrong the last time.
     pub trouble: Option<Trouble<'a>>,
 }
@@ -217,12 +239,12 @@ pub enum ConfirmState<'a> {
     Trouble(Trouble<'a>),
 }
 
-/// `/account/confirm`: asks for the password once more. Posts `password` and `return_to`.
+/// `/account/confirm`: asks for the password once more. Posts `account`, `password` and `return_to`.
 #[derive(Clone, Debug, Template)]
 #[template(path = "confirm.html")]
 pub struct ConfirmPage<'a> {
     /// Whose session it is.
-    pub username: &'a str,
+    pub visitor: Visitor<'a>,
     /// Whether it is asked because something looked strange; otherwise somebody came by themselves.
     pub is_asked: bool,
     /// What came of the last try.
@@ -241,94 +263,18 @@ impl ConfirmPage<'_> {
     }
 }
 
-/// What a browser or an app sends to show its session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Carrier {
-    /// The session cookie.
-    Cookie,
-    /// Access and refresh tokens.
-    Token,
-}
-
-impl Carrier {
-    fn words(self) -> &'static str {
-        match self {
-            Self::Cookie => "Browser",
-            Self::Token => "App with a token",
-        }
-    }
-}
-
-/// One session, as its owner sees it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SessionRow {
-    /// The public id, for the button that ends it.
-    pub sid: String,
-    /// The device: `Firefox on Linux`.
-    pub label: String,
-    /// The address it was last seen at.
-    pub ip: String,
-    /// What carries it.
-    pub carrier: Carrier,
-    /// How its owner proved themselves: `Password`.
-    pub proof: String,
-    /// When it was opened.
-    pub opened: Moment,
-    /// When it was last used.
-    pub seen: Moment,
-    /// When it ends, however busy.
-    pub expires: Moment,
-}
-
-/// `/account`: who is signed in, where, and their password.
-///
-/// Posts `sid` to `/account/sessions/end`; nothing to `/account/sessions/end-others`; and
-/// `current`, `new`, `end_other_sessions` (`1` or absent) to `/account/password`.
-#[derive(Clone, Debug, Template)]
-#[template(path = "account.html")]
-pub struct AccountPage<'a> {
-    /// What has just been done.
-    pub notice: Option<Notice>,
-    /// What was not accepted, whichever form it was.
-    pub trouble: Option<Trouble<'a>>,
-    /// Who is signed in.
-    pub username: &'a str,
-    /// Their address.
-    pub email: Option<&'a str>,
-    /// What they are here: `Administrator`.
-    pub role: &'a str,
-    /// The session this page was asked with.
-    pub current: SessionRow,
-    /// Their other sessions, latest first.
-    pub others: Vec<SessionRow>,
-    /// The fewest characters a password may have.
-    pub password_min: usize,
-    /// What is wrong with the current password that was given.
-    pub current_problem: Option<&'a str>,
-    /// What is wrong with the new password that was given.
-    pub new_problem: Option<&'a str>,
-    /// Whether "Sign out my other sessions" is ticked; it is unless the person unticked it.
-    pub end_other_sessions: bool,
-}
-
-impl<'a> AccountPage<'a> {
-    fn has_problem(&self) -> bool {
-        self.trouble.is_some() || !self.problems().is_empty()
-    }
-
-    fn problems(&self) -> Vec<Problem<'a>> {
-        problems([("current", self.current_problem), ("new", self.new_problem)])
-    }
-}
-
-/// Any refusal or failure that has no page of its own.
+/// Any refusal or failure that has no page of its own. There is always a way on.
 #[derive(Clone, Debug, Template)]
 #[template(path = "error.html")]
 pub struct ErrorPage<'a> {
     /// The HTTP status, which also chooses the words.
     pub status: u16,
+    /// The stable word for what went wrong, which has some words of its own.
+    pub code: &'a str,
+    /// The origin of this server, for whoever came by another name.
+    pub origin: &'a str,
     /// Who is signed in, where that is known.
-    pub signed_in: Option<&'a str>,
+    pub signed_in: Option<Visitor<'a>>,
     /// What finds this moment in our logs.
     pub request_id: &'a str,
     /// When it happened.
@@ -337,33 +283,60 @@ pub struct ErrorPage<'a> {
 
 impl ErrorPage<'_> {
     fn heading(&self) -> &'static str {
-        match self.status {
-            403 => "That is not allowed",
-            404 => "There is nothing here",
-            410 => "This link no longer works",
-            413 => "That is too much at once",
-            429 => "Too many tries",
-            503 => "Back in a moment",
-            400..=499 => "That did not work",
+        match (self.code, self.status) {
+            ("csrf-rejected", _) => "Please try that again",
+            ("registration-closed", _) => "Ask for an account",
+            (_, 403) => "That is not allowed",
+            (_, 404) => "There is nothing here",
+            (_, 410) => "This link no longer works",
+            (_, 413) => "That is too much at once",
+            (_, 429) => "Too many tries",
+            (_, 503) => "Back in a moment",
+            (_, 400..=499) => "That did not work",
             _ => "Something broke on our side",
         }
     }
 
     fn sentence(&self) -> &'static str {
-        match self.status {
-            403 => "Your request was refused, and nothing was changed.",
-            404 => "The address may be mistyped, or the page is gone.",
-            410 => "It has been used already, or its time has run out.",
-            413 => "What you sent is larger than Doorward takes.",
-            429 => "Please wait a little before you try again.",
-            503 => "Doorward is busy or restarting. Please try again shortly.",
-            400..=499 => "Doorward could not make sense of that request, and nothing was changed.",
+        match (self.code, self.status) {
+            ("csrf-rejected", _) => {
+                "That form was too old or did not come from this page, so nothing was done."
+            }
+            ("registration-closed", _) => "Accounts are made by an administrator here.",
+            ("unknown-host" | "https-required", _) => "Doorward is reached by another address.",
+            ("headers-too-large", _) => {
+                "Your browser sent more than Doorward takes. If this comes again, remove the cookies \
+                 of this site."
+            }
+            (_, 403) => "Your request was refused, and nothing was changed.",
+            (_, 404) => "The address may be mistyped, or the page is gone.",
+            (_, 410) => "It has been used already, or its time has run out.",
+            (_, 413) => "What you sent is larger than Doorward takes.",
+            (_, 429) => "Please wait a little before you try again.",
+            (_, 503) => "Doorward is busy or restarting. Please try again shortly.",
+            (_, 400..=499) => {
+                "Doorward could not make sense of that request, and nothing was changed."
+            }
             _ => "It is not your fault, and it has been written to the log.",
         }
     }
 
+    fn way_on(&self) -> &str {
+        match self.code {
+            "csrf-rejected" => HOME,
+            "registration-closed" => "/login",
+            "unknown-host" | "https-required" => self.origin,
+            _ => "/",
+        }
+    }
+
     fn button(&self) -> &'static str {
-        if self.signed_in.is_some() { "Go to your account" } else { "Start again" }
+        match self.code {
+            "csrf-rejected" => "Go to your account",
+            "registration-closed" => "Sign in",
+            _ if self.signed_in.is_some() => "Go to your account",
+            _ => "Start again",
+        }
     }
 }
 

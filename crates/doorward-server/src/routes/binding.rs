@@ -66,7 +66,7 @@ fn asking<'a>(
     let sid = one(headers, dbsc::SESSION_ID)?.and_then(bare).and_then(|text| text.parse().ok());
     // What is there and is no token is a bad proof, not none.
     let proof = one(headers, dbsc::RESPONSE)?.map(|value| bare(value).unwrap_or_default());
-    Ok(Asking { secret, sid, proof, ip: &client.ip })
+    Ok(Asking { secret, sid, proof, from: client.sighting(headers) })
 }
 
 /// The value of a field that may stand once.

@@ -125,7 +125,7 @@ pub async fn logout(
 ) -> Result<Response, Problem> {
     let refresh_token = body.and_then(|body| body.refresh_token);
     if let Some(refresh_token) = &refresh_token {
-        flow_logout::logout_by_refresh(&app, refresh_token, &client.ip).await?;
+        flow_logout::logout_by_refresh(&app, refresh_token, &client.device(&headers)).await?;
     }
     let credential = request::credential(&app, &headers);
     let from = client.sighting(&headers);
@@ -135,7 +135,7 @@ pub async fn logout(
         Err(IdentifyError::Nothing) if refresh_token.is_some() => return Ok(response),
         Err(error) => return Err(error.into()),
     };
-    flow_logout::logout(&app, &caller, &client.ip).await?;
+    flow_logout::logout(&app, &caller, &client.device(&headers)).await?;
     if caller.carrier() == Carrier::Cookie {
         shape::clear_cookie(&app, &mut response);
     }

@@ -8,17 +8,14 @@ use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::page::{self, PageQuery};
 use super::shape;
 use crate::App;
 use crate::answer::Problem;
 use crate::flow::identify::{Caller, Recognised};
+use crate::flow::session::Listed;
 use crate::flow::{logout, password, session as flow_session};
-use crate::request::{Before, Client, From, Json, MaybeJson, Path, Query, SameOrigin, Sent};
-
-/// How many items a page of a list has unless the caller says otherwise.
-const PAGE: usize = 50;
-/// How many it may have.
-const PAGE_MAX: usize = 200;
+use crate::request::{Before, From, Json, MaybeJson, Path, Query, SameOrigin, Sent};
 
 /// What `POST /api/v1/session` reads: nothing yet.
 #[derive(Deserialize)]
@@ -69,13 +66,6 @@ pub async fn reauthenticate(
     Ok(shape::welcome(&app, StatusCode::OK, &welcome).await)
 }
 
-/// What a list reads from its query.
-#[derive(Deserialize)]
-pub struct PageQuery {
-    limit: Option<usize>,
-    cursor: Option<String>,
-}
-
 /// `GET /api/v1/sessions`: the caller's own sessions that still count, newest first.
 pub async fn list(
     State(app): State<App>,
@@ -83,36 +73,27 @@ pub async fn list(
     Query(query): Query<PageQuery>,
 ) -> Result<Response, Problem> {
     let account = caller.live().account().ok_or_else(Problem::unauthenticated)?.id;
-    let limit = query.limit.unwrap_or(PAGE);
-    if !(1..=PAGE_MAX).contains(&limit) {
-        return Err(Problem::invalid("?limit", "out-of-range", "limit is from 1 to 200."));
-    }
-    let after = query.cursor.map(|text| text.parse::<SessionId>()).transpose().map_err(|_| {
-        Problem::invalid("?cursor", "malformed-cursor", "Use the next_cursor of the page before.")
-    })?;
-    let page = app.store.sessions_of(account, after, limit).await?;
-    let next = page.items.last().filter(|_| page.more).map(|found| found.session.sid);
-    let now = app.ambient.now();
-    let counting = page.items.into_iter().filter_map(|found| {
-        let (live, device) = found.check(&app.settings.lifetimes, now).ok()?;
-        let mut session = shape::session(&app, &live, &device);
-        session["current"] = Value::Bool(live.session().sid == caller.sid());
-        Some(session)
-    });
-    let body = json!({ "data": counting.collect::<Vec<_>>(), "next_cursor": next });
-    Ok(axum::Json(body).into_response())
+    let (after, limit) = query.read::<SessionId>()?;
+    let listing = flow_session::list(&app, account, after, limit).await?;
+    let shape = |listed: &Listed| {
+        let mut session = shape::listed(&app, listed);
+        session["current"] = Value::Bool(listed.live.session().sid == caller.sid());
+        session
+    };
+    let data = listing.items.iter().map(shape).collect();
+    Ok(page::answer(data, listing.next))
 }
 
 /// `DELETE /api/v1/sessions/{sid}`: ends one of the caller's own sessions.
 pub async fn end_one(
     State(app): State<App>,
-    client: Client,
+    From(from): From,
     caller: Caller,
     Path(sid): Path<String>,
 ) -> Result<Response, Problem> {
     caller.live().account().ok_or_else(Problem::unauthenticated)?;
     let sid: SessionId = sid.parse().map_err(|_| Problem::not_found())?;
-    logout::end_one(&app, &caller, sid, &client.ip).await?;
+    logout::end_one(&app, &caller, sid, &from).await?;
     let mut response = StatusCode::NO_CONTENT.into_response();
     if sid == caller.sid() && caller.carrier() == doorward_core::session::Carrier::Cookie {
         shape::clear_cookie(&app, &mut response);
@@ -133,7 +114,7 @@ pub struct EndQuery {
 /// `wait=cluster` asks to be answered once every node knows; here there is one node, and it knows.
 pub async fn end_many(
     State(app): State<App>,
-    client: Client,
+    From(from): From,
     caller: Caller,
     Query(query): Query<EndQuery>,
 ) -> Result<Response, Problem> {
@@ -144,10 +125,10 @@ pub async fn end_many(
     let mut response = StatusCode::NO_CONTENT.into_response();
     match query.except.as_deref() {
         Some("current") => {
-            logout::end_others(&app, &caller, &client.ip).await?;
+            logout::end_others(&app, &caller, &from).await?;
         }
         None => {
-            logout::end_all(&app, &caller, &client.ip).await?;
+            logout::end_all(&app, &caller, &from).await?;
             if caller.carrier() == doorward_core::session::Carrier::Cookie {
                 shape::clear_cookie(&app, &mut response);
             }

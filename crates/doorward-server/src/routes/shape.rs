@@ -3,7 +3,8 @@
 use axum::response::{IntoResponse, Response};
 use doorward_core::account::Account;
 use doorward_core::data::{DataKey, Datum};
-use doorward_core::refresh::PREFIX;
+use doorward_core::event::Event;
+use doorward_core::refresh::{HangingToken, PREFIX};
 use doorward_core::session::{Device, LiveSession};
 use doorward_wire::{FreshSecret, dbsc};
 use http::{HeaderName, StatusCode, header};
@@ -13,6 +14,8 @@ use crate::App;
 use crate::edge::{add, set};
 use crate::flow::binding;
 use crate::flow::issue::{Proof, Tokens, Welcome};
+use crate::flow::session::{Listed, last_token_ends_at};
+use crate::words;
 
 const REGISTRATION: HeaderName = HeaderName::from_static(dbsc::REGISTRATION);
 
@@ -51,6 +54,53 @@ pub fn session(app: &App, live: &LiveSession, device: &Device) -> Value {
         },
     });
     if let Some(words) = app.place_of(&device.ip).and_then(|place| place.words()) {
+        document["device"]["place"] = Value::String(words);
+    }
+    document
+}
+
+/// A session in JSON as its owner's lists have it, with what hangs from it.
+#[must_use]
+pub fn listed(app: &App, listed: &Listed) -> Value {
+    let expires_at = listed.live.expires_at();
+    let token = |token: &HangingToken| {
+        json!({
+            "audience": audience(app, token),
+            "scope": token.grant.scope,
+            "client": token.grant.client,
+            "issued_at": token.issued_at.to_string(),
+            "access_token_ends_at": token.access_ends_at(expires_at).to_string(),
+        })
+    };
+    let mut document = session(app, &listed.live, &listed.device);
+    document["tokens"] = listed.tokens.iter().map(token).collect();
+    document["last_token_ends_at"] =
+        last_token_ends_at(&listed.live, &listed.tokens).map(|at| at.to_string()).into();
+    document
+}
+
+/// The service that a token's access tokens are for.
+#[must_use]
+pub fn audience<'a>(app: &'a App, token: &'a HangingToken) -> &'a str {
+    match token.grant.audience.as_str() {
+        "" => app.settings.site.issuer(),
+        name => name,
+    }
+}
+
+/// An event of the caller's own account in JSON.
+#[must_use]
+pub fn event(app: &App, event: &Event) -> Value {
+    let mut document = json!({
+        "id": event.id,
+        "at": event.at.to_string(),
+        "kind": event.kind.name(),
+        "summary": words::of_event(event),
+        "reason": event.reason,
+        "session": event.session,
+        "device": { "label": event.device, "ip": event.ip },
+    });
+    if let Some(words) = event.ip.as_deref().and_then(|ip| app.place_in_words(ip)) {
         document["device"]["place"] = Value::String(words);
     }
     document

@@ -37,7 +37,7 @@ pub async fn old_events_go_in_slices_and_new_ones_stay(store: Tried) {
 /// Law: nothing of an event is lost.
 #[doc(hidden)]
 pub async fn an_event_comes_back_as_it_went_in(store: Tried) {
-    let bare = Event { ip: None, ..event(1) };
+    let bare = Event { ip: None, device: None, ..event(1) };
     let full = Event {
         at: after(5),
         kind: EventKind::LoginFailed,
@@ -50,6 +50,23 @@ pub async fn an_event_comes_back_as_it_went_in(store: Tried) {
     store.note(bare.clone()).await.unwrap();
     store.note(full.clone()).await.unwrap();
     assert_eq!(store.events(9).await.unwrap(), [full, bare]);
+}
+
+/// Law: an owner reads the whole of their own events, page by page, and nothing of anybody else's.
+#[doc(hidden)]
+pub async fn an_account_sees_its_own_events_in_pages_newest_first(store: Tried) {
+    let of = |n, account: u64| Event { account: Some(AccountId(account.into())), ..event(n) };
+    for (n, account) in [(1, 1), (2, 2), (3, 1), (4, 1), (5, 2), (6, 1)] {
+        store.note(of(n, account)).await.unwrap();
+    }
+    store.note(event(7)).await.unwrap();
+    let page = store.events_of(AccountId(1), None, 3).await.unwrap();
+    assert_eq!((page.items, page.more), (vec![of(6, 1), of(4, 1), of(3, 1)], true));
+    let rest = store.events_of(AccountId(1), Some(event(3).id), 3).await.unwrap();
+    assert_eq!((rest.items, rest.more), (vec![of(1, 1)], false));
+    let exactly = store.events_of(AccountId(2), None, 2).await.unwrap();
+    assert_eq!((exactly.items, exactly.more), (vec![of(5, 2), of(2, 2)], false));
+    assert_eq!(store.events_of(AccountId(3), None, 9).await.unwrap().items, []);
 }
 
 /// Law: whoever logs an act, a finding or a failure logs no secret.

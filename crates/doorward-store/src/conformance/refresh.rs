@@ -2,6 +2,7 @@
 
 use doorward_core::event::EventKind;
 use doorward_core::grant::Grant;
+use doorward_core::refresh::HangingToken;
 use doorward_core::session::SessionRefusal;
 use doorward_wire::{AccountId, FreshSecret, SessionId, UnixTime};
 
@@ -203,4 +204,31 @@ pub async fn the_session_of_a_token_is_found_without_using_it(store: Tried) {
     assert_eq!(store.session_of_refresh(key(99)).await.unwrap(), None);
     assert_eq!(rotate(&store, &first, 7, after(9)).await.unwrap().salt, [7; 32]);
     assert_eq!(store.session_of_refresh(key(10)).await.unwrap(), Some(SID));
+}
+
+/// Law: an owner sees one living branch for each session, whatever came before it.
+#[doc(hidden)]
+pub async fn the_tokens_of_a_session_are_those_that_were_not_used(store: Tried) {
+    let first = begin(&store).await;
+    let grant = Grant { audience: "api".into(), scope: "read write".into(), client: "app".into() };
+    let hanging = |sid, issued_at, is_successor| HangingToken {
+        sid: SessionId(sid),
+        grant: grant.clone(),
+        issued_at,
+        is_successor,
+    };
+    let sids = [SessionId(11), SessionId(99), SID];
+    let both = store.tokens_of(&sids).await.unwrap();
+    assert_eq!(both, [hanging(11, after(0), false), hanging(10, after(0), false)]);
+
+    rotate(&store, &first, 1, after(100)).await.unwrap();
+    rotate(&store, &first, 2, after(105)).await.unwrap();
+    let one = store.tokens_of(&[SID]).await.unwrap();
+    assert_eq!(one, [hanging(10, after(100), true)], "one, however often it was asked for");
+    rotate(&store, &successor(&first, 1), 2, after(300)).await.unwrap();
+    assert_eq!(store.tokens_of(&[SID]).await.unwrap(), [hanging(10, after(300), true)]);
+
+    assert_eq!(store.tokens_of(&[]).await.unwrap(), []);
+    store.end_session(SID, ending(1)).await.unwrap();
+    assert_eq!(store.tokens_of(&sids).await.unwrap(), [hanging(11, after(0), false)]);
 }

@@ -72,8 +72,8 @@ pub fn event(n: u64) -> Event {
         account: None,
         session: None,
         ip: Some("192.0.2.1".into()),
+        device: Some("Firefox on Linux".into()),
         reason: None,
-        device: None,
     }
 }
 
@@ -133,6 +133,7 @@ pub fn anonymous(n: u64) -> NewSession {
         session,
         proved: None,
         device,
+        whereabouts: None,
         refresh: None,
         replaces: None,
         carry: Vec::new(),

@@ -1,12 +1,23 @@
 //! Refresh tokens in memory.
 
 use async_trait::async_trait;
-use doorward_core::refresh::{RefreshToken, Turn, Used};
+use doorward_core::refresh::{HangingToken, RefreshToken, Turn, Used};
 use doorward_wire::{SecretDigest, SessionId};
 
 use super::{KeptToken, MemoryStore, State};
 use crate::RefreshTokens;
 use crate::act::{Presented, RotateError, Rotated, StoreFailed};
+
+impl KeptToken {
+    fn hanging(&self) -> HangingToken {
+        HangingToken {
+            sid: self.token.sid,
+            grant: self.token.grant.clone(),
+            issued_at: self.token.issued_at,
+            is_successor: self.predecessor.is_some(),
+        }
+    }
+}
 
 impl State {
     pub(super) fn keep_token(&mut self, token: RefreshToken, predecessor: Option<SecretDigest>) {
@@ -66,5 +77,16 @@ impl RefreshTokens for MemoryStore {
         key: SecretDigest,
     ) -> Result<Option<SessionId>, StoreFailed> {
         Ok(self.state().refresh.get(&key).map(|kept| kept.token.sid))
+    }
+
+    async fn tokens_of(&self, sids: &[SessionId]) -> Result<Vec<HangingToken>, StoreFailed> {
+        let state = self.state();
+        let unused = state.refresh.values().filter(|kept| kept.token.used.is_none());
+        let mut hanging: Vec<_> = unused
+            .filter_map(|kept| Some((sids.iter().position(|sid| *sid == kept.token.sid)?, kept)))
+            .map(|(place, kept)| (place, kept.hanging()))
+            .collect();
+        hanging.sort_by_key(|(place, token)| (*place, token.issued_at));
+        Ok(hanging.into_iter().map(|(_, token)| token).collect())
     }
 }

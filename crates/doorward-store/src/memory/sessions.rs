@@ -39,6 +39,7 @@ impl State {
         let before = new.replaces.and_then(|key| self.sid_of(key));
         let ending = new.replacing();
         let sid = new.session.sid;
+        self.arrive(&new);
         self.sessions.insert(sid, (new.session, new.device));
         if let Some(token) = new.refresh {
             self.keep_token(token, None);

@@ -8,11 +8,11 @@
 
 use async_trait::async_trait;
 use doorward_core::grant::Grant;
-use doorward_core::refresh::{RefreshToken, Turn, Used};
+use doorward_core::refresh::{HangingToken, RefreshToken, Turn, Used};
 use doorward_wire::{SecretDigest, SessionId, UnixTime};
 use rusqlite::{Connection, params};
 
-use super::columns::{Columns, change, first, whole};
+use super::columns::{Columns, all, bytes, change, first, whole};
 use super::writer::{Acted, Verdict};
 use super::{SqliteStore, sessions};
 use crate::RefreshTokens;
@@ -30,6 +30,18 @@ impl RefreshTokens for SqliteStore {
     ) -> Result<Option<SessionId>, StoreFailed> {
         const SESSION: &str = "SELECT sid FROM refresh_token WHERE key = ?1";
         self.readers.read(|db| first(db, SESSION, (key.0,), |row| row.id().map(SessionId)))
+    }
+
+    async fn tokens_of(&self, sids: &[SessionId]) -> Result<Vec<HangingToken>, StoreFailed> {
+        const UNUSED: &str = "SELECT sid, issued_at, predecessor IS NOT NULL, audience, scope,
+            client FROM refresh_token WHERE sid = ?1 AND used_at IS NULL ORDER BY issued_at";
+        self.readers.read(|db| {
+            let mut hanging = Vec::new();
+            for sid in sids {
+                hanging.extend(all(db, UNUSED, (bytes(sid.0),), hangs)?);
+            }
+            Ok(hanging)
+        })
     }
 }
 
@@ -125,6 +137,12 @@ fn find(db: &Connection, key: SecretDigest) -> Result<Option<Kept>, StoreFailed>
     const FIND: &str = "SELECT key, sid, predecessor, issued_at, used_at, salt, audience, scope,
         client FROM refresh_token WHERE key = ?1";
     first(db, FIND, (key.0,), kept)
+}
+
+fn hangs(row: &mut Columns<'_>) -> Result<HangingToken, StoreFailed> {
+    let (sid, issued_at, is_successor) = (row.id().map(SessionId)?, row.time()?, row.take()?);
+    let grant = Grant { audience: row.take()?, scope: row.take()?, client: row.take()? };
+    Ok(HangingToken { sid, grant, issued_at, is_successor })
 }
 
 fn kept(row: &mut Columns<'_>) -> Result<Kept, StoreFailed> {

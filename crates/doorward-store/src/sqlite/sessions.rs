@@ -13,7 +13,7 @@ use rusqlite::{Connection, params};
 use super::columns::{Columns, all, bytes, change, first, is_taken, only, rows, whole};
 use super::words::{Address, AssuranceNumber, CarrierNumber, MethodBits};
 use super::writer::{Acted, Verdict};
-use super::{SqliteStore, accounts, data, events, log, refresh, sweep};
+use super::{SqliteStore, accounts, data, events, log, refresh, sweep, visits};
 use crate::Sessions;
 use crate::act::{Ending, Found, NewSecret, NewSession, Page, SessionError, StoreFailed, Swept};
 
@@ -160,6 +160,7 @@ pub(super) fn open(db: &Connection, new: &NewSession) -> Acted<Result<(), Sessio
         }
     }
     events::keep(db, &new.event)?;
+    visits::arrive(db, new)?;
     replace(db, new)?;
     Ok(Verdict::Keep(Ok(())))
 }

@@ -3,6 +3,7 @@
 use clap::Subcommand;
 use doorward_core::account::{Email, Role};
 use doorward_core::credential::Password;
+use doorward_core::device::Device;
 use doorward_server::flow::account::{Application, RegisterError, prepare};
 use doorward_store::act::AccountError;
 use doorward_wire::AccountId;
@@ -55,7 +56,7 @@ pub(super) fn run(command: AccountCommand) -> Result<(), Outcome> {
                 username,
                 email,
                 password: Password::from(String::clone(&password)),
-                ip: "local".to_owned(),
+                from: Device { ip: "local".to_owned(), ..Device::default() },
             };
             Ok(block_on(add(&config, application, role))?)
         }

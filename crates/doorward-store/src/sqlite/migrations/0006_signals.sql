@@ -1,2 +1,2 @@
--- The device that a request came from, in a person's words, where it is not the session's own.
+-- What a request came from, in a person's words. Events from before have none.
 ALTER TABLE event ADD COLUMN device TEXT;

@@ -7,6 +7,7 @@ use doorward_core::account::{Epoch, PasswordVersion, Role};
 use doorward_core::binding::Bound;
 use doorward_core::data::Precondition;
 use doorward_core::session::{Assurance, Device, Lifetimes, Touch};
+use doorward_core::whereabouts::Whereabouts;
 use doorward_wire::dbsc::Thumbprint;
 use doorward_wire::{AccountId, SessionId, UnixTime};
 
@@ -59,7 +60,7 @@ impl Chosen {
         let recent = if dice.one_in(2) { tokens.len() as u64 } else { 6 };
         let back = usize::try_from(dice.roll(recent)).unwrap();
         Self {
-            kind: dice.roll(22),
+            kind: dice.roll(23),
             n,
             account: 1 + dice.roll(4),
             sid: 1 + dice.roll(10),
@@ -97,6 +98,12 @@ impl Chosen {
         new.replaces = self.flag.then(|| key(self.other));
         new.carry = vec![data_key("a"), data_key("b")];
         new.event = event(10_000 + self.n);
+        new.event.account = new.session.owner.map(|owner| owner.account);
+        new.whereabouts = new.event.account.map(|_| Whereabouts {
+            device: ["Firefox", "curl"][usize::from(self.flag)].into(),
+            network: (self.other % 3).to_string(),
+            country: self.secret.is_multiple_of(5).then(|| "SE".into()),
+        });
         new
     }
 
@@ -230,6 +237,13 @@ impl Chosen {
                 print(store.bind(new).await)
             }
             20 => print(store.spend_challenge(sid, self.secret).await),
+            21 => {
+                let open = store.notices_of(id, None, 99).await.unwrap().items;
+                let Some(notice) = open.get(usize::try_from(self.other % 3).unwrap()) else {
+                    return String::new();
+                };
+                print(store.answer_notice(id, notice.id, event(n)).await)
+            }
             _ => print(store.rehash(id, &password(1), password(9)).await),
         }
     }
@@ -245,6 +259,8 @@ async fn everything(store: &dyn Store) -> Vec<String> {
     for id in (1..=4).map(AccountId) {
         lines.push(print(store.password(id).await.unwrap().map(|it| (it.0.expose(), it.1))));
         lines.push(print(store.sessions_of(id, None, 99).await));
+        lines.push(print(store.events_of(id, None, 99).await));
+        lines.push(print(store.notices_of(id, None, 99).await));
     }
     for n in 1..=24 {
         lines.push(print(store.session_by_key(key(n)).await));
@@ -254,6 +270,7 @@ async fn everything(store: &dyn Store) -> Vec<String> {
         lines.push(print(store.session(sid).await));
         lines.push(print(store.data(sid).await));
         lines.push(print(store.binding(sid).await));
+        lines.push(print(store.tokens_of(&[sid]).await));
     }
     lines.extend(store.revocations(0, 9999).await.unwrap().iter().map(print));
     lines.extend(store.events(99_999).await.unwrap().iter().map(print));

@@ -1,0 +1,51 @@
+//! Where accounts signed in from lately, in SQLite.
+
+use doorward_core::whereabouts::{REMEMBERED, VISIT_COUNT_MAX, Visit, Whereabouts};
+use doorward_wire::AccountId;
+use rusqlite::{Connection, params};
+
+use super::columns::{Columns, all, bytes, change, rows, whole};
+use super::events;
+use crate::act::{NewSession, StoreFailed};
+
+/// Keeps where a login came from, and tells of it if the account was not seen there lately, as part
+/// of the act that opens its session.
+pub(super) fn arrive(db: &Connection, new: &NewSession) -> Result<(), StoreFailed> {
+    const LATELY: &str = "SELECT device, network, country, seen_at FROM visit
+        WHERE account = ?1";
+    const KEEP: &str = "INSERT INTO visit (account, device, network, country, seen_at)
+        VALUES (?1, ?2, ?3, ?4, ?5)
+        ON CONFLICT DO UPDATE SET country = excluded.country,
+            seen_at = max(seen_at, excluded.seen_at)";
+    let Some((account, here)) = new.arrival() else { return Ok(()) };
+    let now = new.session.opened_at;
+    let before = all(db, LATELY, (bytes(account.0),), visit)?;
+    if here.is_new(&before, now) {
+        events::keep(db, &new.arriving())?;
+    }
+    let row = params![bytes(account.0), here.device, here.network, here.country, whole(now.0),];
+    change(db, KEEP, row)?;
+    if before.len() >= VISIT_COUNT_MAX
+        || before.iter().any(|visit| now.since(visit.seen_at) >= REMEMBERED)
+    {
+        forget(db, account, whole(now.before(REMEMBERED).0))?;
+    }
+    Ok(())
+}
+
+/// Forgets places that are not known any more, and beyond so many those seen longest ago.
+fn forget(db: &Connection, account: AccountId, past: i64) -> Result<(), StoreFailed> {
+    const OLD: &str = "DELETE FROM visit WHERE account = ?1 AND seen_at <= ?2";
+    const MANY: &str = "DELETE FROM visit WHERE account = ?1 AND (device, network) IN (
+        SELECT device, network FROM visit WHERE account = ?1
+        ORDER BY seen_at DESC, device, network LIMIT -1 OFFSET ?2)";
+    change(db, OLD, (bytes(account.0), past))?;
+    change(db, MANY, (bytes(account.0), rows(VISIT_COUNT_MAX)))?;
+    Ok(())
+}
+
+fn visit(row: &mut Columns<'_>) -> Result<Visit, StoreFailed> {
+    let whereabouts =
+        Whereabouts { device: row.take()?, network: row.take()?, country: row.take()? };
+    Ok(Visit { whereabouts, seen_at: row.time()? })
+}
