@@ -95,6 +95,10 @@ fn expectations() -> Vec<Expectation> {
             .at("/api/v1/account/notices/evt_00000000000000000000000000")
             .json(|_| json!({ "was_me": true })),
         row("POST", "/api/v1/account/password", [401, 401, 200, 200]).json(change),
+        // What a browser with a device's key sends. In development no session is bound:
+        // `journeys::bound` has those that are.
+        row("POST", "/dbsc/register", [401, 401, 403, 403]),
+        row("POST", "/dbsc/refresh", [401; 4]),
         // What other programs look for.
         row("GET", "/.well-known/jwks.json", [200; 4]),
         row("GET", "/.well-known/change-password", [303; 4]),

@@ -24,6 +24,7 @@
 pub(crate) mod browser;
 pub(crate) mod client;
 pub(crate) mod clock;
+pub(crate) mod device;
 pub(crate) mod folder;
 pub(crate) mod mmdb;
 pub(crate) mod nginx;
@@ -34,6 +35,7 @@ pub(crate) mod wait;
 
 pub(crate) use browser::Browser;
 pub(crate) use client::Client;
+pub(crate) use device::Device;
 pub(crate) use folder::Folder;
 pub(crate) use process::Process;
 pub(crate) use reply::Reply;

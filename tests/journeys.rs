@@ -2,6 +2,7 @@
 
 mod anonymous;
 mod behind_nginx;
+mod bound;
 mod command_line;
 mod cookie;
 mod durability;

@@ -1,7 +1,9 @@
 //! A browser: a client that keeps its cookie and says which page it comes from.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
+use doorward_wire::dbsc;
 use serde_json::Value;
 
 use super::client::{Client, Request};
@@ -11,8 +13,11 @@ use super::reply::Reply;
 #[derive(Clone, Debug)]
 pub(crate) struct Browser {
     client: Client,
-    jar: Arc<Mutex<Option<(String, String)>>>,
+    jar: Arc<Mutex<Jar>>,
 }
+
+/// Cookies by name: the session's, and beside it the bound one.
+type Jar = BTreeMap<String, String>;
 
 impl Browser {
     /// An empty browser whose pages come from `origin`.
@@ -45,9 +50,13 @@ impl Browser {
     }
 
     fn learn(&self, reply: &Reply) {
-        if let Some(set) = reply.set_cookie() {
-            let kept = (!set.clears()).then_some((set.name, set.value));
-            *self.jar.lock().unwrap() = kept;
+        let mut jar = self.jar.lock().unwrap();
+        for set in reply.set_cookies() {
+            if set.clears() {
+                jar.remove(&set.name);
+            } else {
+                jar.insert(set.name, set.value);
+            }
         }
     }
 
@@ -81,17 +90,31 @@ impl Browser {
         self.send(self.request("DELETE", target)).await
     }
 
-    /// The cookie as it is sent, `name=value`, if there is one.
+    /// The cookies as they are sent, `name=value`, if there are any.
     pub(crate) fn cookie(&self) -> Option<String> {
         let jar = self.jar.lock().unwrap();
-        jar.as_ref().map(|(name, value)| format!("{name}={value}"))
+        let pairs: Vec<_> = jar.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        (!pairs.is_empty()).then(|| pairs.join("; "))
+    }
+
+    /// The bound cookie's value, if there is one.
+    pub(crate) fn ticket(&self) -> Option<String> {
+        self.jar.lock().unwrap().get(dbsc::COOKIE).cloned()
+    }
+
+    /// Puts another value in the place of the bound cookie, or takes it away.
+    pub(crate) fn plant_ticket(&self, value: Option<&str>) {
+        let mut jar = self.jar.lock().unwrap();
+        jar.remove(dbsc::COOKIE);
+        jar.extend(value.map(|value| (dbsc::COOKIE.to_owned(), value.to_owned())));
     }
 
     /// The secret in the cookie.
     #[track_caller]
     pub(crate) fn secret(&self) -> String {
         let jar = self.jar.lock().unwrap();
-        jar.as_ref().expect("the browser has no cookie").1.clone()
+        let mut values = jar.iter().filter(|(name, _)| *name != dbsc::COOKIE);
+        values.next().expect("the browser has no cookie").1.clone()
     }
 
     /// Another browser with a copy of this one's cookie, as a thief has, or a tab before a change.

@@ -1,5 +1,6 @@
 //! What came back: a status, header fields, a body.
 
+use doorward_wire::dbsc;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde_json::Value;
 
@@ -26,6 +27,16 @@ pub(crate) struct SetCookie {
 }
 
 impl SetCookie {
+    fn read(field: &str) -> Self {
+        let mut parts = field.split(';').map(str::trim);
+        let (name, value) = parts.next().unwrap().split_once('=').unwrap();
+        Self {
+            name: name.to_owned(),
+            value: value.to_owned(),
+            attributes: parts.map(str::to_owned).collect(),
+        }
+    }
+
     /// Whether an attribute was sent, letter by letter: `HttpOnly`, `SameSite=Lax`.
     pub(crate) fn has(&self, attribute: &str) -> bool {
         self.attributes.iter().any(|sent| sent == attribute)
@@ -96,16 +107,27 @@ impl Reply {
             .unwrap_or_else(|error| panic!("not JSON ({error}): {}", self.describe()))
     }
 
-    /// The one cookie that is set or cleared, if there is one.
+    /// Every cookie that is set or cleared.
+    pub(crate) fn set_cookies(&self) -> Vec<SetCookie> {
+        self.all("set-cookie").into_iter().map(SetCookie::read).collect()
+    }
+
+    /// The session's cookie, if it is set or cleared: no other but the bound one may stand beside it.
     #[track_caller]
     pub(crate) fn set_cookie(&self) -> Option<SetCookie> {
-        let mut parts = self.header("set-cookie")?.split(';').map(str::trim);
-        let (name, value) = parts.next().unwrap().split_once('=').unwrap();
-        Some(SetCookie {
-            name: name.to_owned(),
-            value: value.to_owned(),
-            attributes: parts.map(str::to_owned).collect(),
-        })
+        let mut all = self.set_cookies();
+        all.retain(|set| set.name != dbsc::COOKIE);
+        assert!(all.len() <= 1, "{all:?}");
+        all.pop()
+    }
+
+    /// The bound cookie, if it is set or cleared.
+    #[track_caller]
+    pub(crate) fn bound_cookie(&self) -> Option<SetCookie> {
+        let mut all = self.set_cookies();
+        all.retain(|set| set.name == dbsc::COOKIE);
+        assert!(all.len() <= 1, "{all:?}");
+        all.pop()
     }
 
     /// The `code` of a problem document, or a failed test when this is none.

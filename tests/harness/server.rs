@@ -11,7 +11,7 @@ use doorward_core::credential::{HashParams, Password, PasswordHash};
 use doorward_core::device::Device;
 use doorward_core::event::{Event, EventKind};
 use doorward_core::revocation::LogEntry;
-use doorward_server::ambient::Ambient;
+use doorward_server::ambient::{Ambient, Entropy};
 use doorward_server::app::Parts;
 use doorward_server::flow::account::{Application, prepare};
 use doorward_server::hashing::HashPool;
@@ -52,7 +52,8 @@ pub(crate) struct Server {
     pub(crate) store: Arc<dyn Store>,
     /// The app itself, for what HTTP does not show.
     pub(crate) app: App,
-    folder: Folder,
+    folder: Arc<Folder>,
+    master: [u8; 32],
     host: String,
     _stop: oneshot::Sender<()>,
 }
@@ -149,12 +150,37 @@ impl Server {
         .await
     }
 
+    /// Another node of the same server, or the same after a restart: another port and other
+    /// settings, the same clock, store and master key.
+    pub(crate) async fn again(&self, change: impl FnOnce(&mut Settings)) -> Self {
+        let mut settings = self.app.settings.clone();
+        change(&mut settings);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let kept = (Arc::clone(&self.folder), Arc::clone(&self.store), self.master);
+        Self::open(listener, settings, (self.clock.clone(), None), kept).await
+    }
+
     async fn build(change: impl FnOnce(&mut Settings), places: Option<Box<dyn Places>>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let mut settings = Settings::development(address.port());
         settings.hash = HashParams::dangerous_cheap();
         change(&mut settings);
+        let folder = Arc::new(Folder::fresh());
+        let store: Arc<dyn Store> =
+            Arc::new(SqliteStore::open(&folder.join("doorward.db")).unwrap());
+        let mut master = [0; 32];
+        SystemEntropy::default().fill(&mut master);
+        Self::open(listener, settings, (HandClock::default(), places), (folder, store, master)).await
+    }
+
+    async fn open(
+        listener: TcpListener,
+        settings: Settings,
+        (clock, places): (HandClock, Option<Box<dyn Places>>),
+        (folder, store, master): (Arc<Folder>, Arc<dyn Store>, [u8; 32]),
+    ) -> Self {
+        let address = listener.local_addr().unwrap();
         let (origin, host) = match &settings.site {
             Site::Development { issuer } => {
                 (issuer.clone(), format!("localhost:{}", address.port()))
@@ -163,19 +189,15 @@ impl Server {
                 (origin.clone(), origin.trim_start_matches("https://").to_owned())
             }
         };
-        let folder = Folder::fresh();
-        let store: Arc<dyn Store> =
-            Arc::new(SqliteStore::open(&folder.join("doorward.db")).unwrap());
-        let clock = HandClock::default();
         let ambient = Arc::new(Ambient {
             clock: Box::new(clock.clone()),
             entropy: Box::new(SystemEntropy::default()),
         });
-        let master = MasterKey::from_bytes(&ambient.random()).unwrap();
+        let key = MasterKey::from_bytes(&master).unwrap();
         let app = App::new(Parts {
             store: Arc::clone(&store),
             hashing: HashPool::start(2, &settings.hash, || ()).unwrap(),
-            keys: Keyring::open(&*store, master, settings.sharing()).await.unwrap(),
+            keys: Keyring::open(&*store, key, settings.sharing()).await.unwrap(),
             nobody: PasswordHash::of_nobody(&settings.hash, &ambient.random(), &ambient.random()),
             places,
             draining: AtomicBool::new(false),
@@ -187,7 +209,7 @@ impl Server {
             // Dropped or told: either way it is time to stop.
             let _ = stopped.await;
         }));
-        Self { address, origin, clock, store, app, folder, host, _stop: stop }
+        Self { address, origin, clock, store, app, folder, master, host, _stop: stop }
     }
 
     /// The database file.
