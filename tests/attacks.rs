@@ -6,6 +6,7 @@
 
 mod ages;
 mod answers;
+mod binding;
 mod bodies;
 mod caches;
 mod cookies;

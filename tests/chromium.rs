@@ -6,6 +6,7 @@
 
 mod accessible;
 mod behind_nginx;
+mod bound;
 mod confirm;
 mod driver;
 mod foreign;

@@ -14,10 +14,10 @@ use crate::harness::server::PRODUCTION;
 use crate::harness::{Browser, Member, OTHER_PASSWORD, PASSWORD, Reply, Server};
 
 /// What a browser says of where a request comes from: `Sec-Fetch-Site`, `Origin`, `Referer`.
-type Said<'a> = (Option<&'a str>, Option<&'a str>, Option<&'a str>);
+pub(super) type Said<'a> = (Option<&'a str>, Option<&'a str>, Option<&'a str>);
 
 /// What every foreign page's browser may say in a request for `ours`.
-fn foreign(ours: &str) -> Vec<Said<'_>> {
+pub(super) fn foreign(ours: &str) -> Vec<Said<'_>> {
     let referer = Some(ours);
     let mut all = vec![
         (Some("cross-site"), Some("https://evil.example"), None),
@@ -56,7 +56,7 @@ fn foreign(ours: &str) -> Vec<Said<'_>> {
 }
 
 /// The same request as another page would send it.
-fn said(request: Request, (site, origin, referer): Said<'_>) -> Request {
+pub(super) fn said(request: Request, (site, origin, referer): Said<'_>) -> Request {
     let mut request = request.without("origin").without("sec-fetch-site");
     for (name, value) in [("sec-fetch-site", site), ("origin", origin), ("referer", referer)] {
         if let Some(value) = value {

@@ -54,13 +54,24 @@ impl Chromium {
     /// Opens a window that finds [`NAME`](nginx::NAME) and the hosts under it on this machine, and
     /// trusts the key of this nginx: a test has signed its certificate itself.
     pub(super) async fn behind(nginx: &Nginx) -> Self {
+        Self::with_flags(json!({}), &Self::flags(nginx)).await
+    }
+
+    fn flags(nginx: &Nginx) -> [String; 2] {
         let finds = format!("MAP {0} 127.0.0.1, MAP *.{0} 127.0.0.1", nginx::NAME);
         let trusts = nginx.key_digest();
-        let flags = [
+        [
             format!("--host-resolver-rules={finds}"),
             format!("--ignore-certificate-errors-spki-list={trusts}"),
-        ];
-        Self::with_flags(json!({}), &flags).await
+        ]
+    }
+
+    /// The same window, which binds sessions to a key that it has made in software.
+    pub(super) async fn with_a_key(nginx: &Nginx) -> Self {
+        let features =
+            "DeviceBoundSessions,EnableBoundSessionCredentialsSoftwareKeysForManualTesting";
+        let flag = format!("--enable-features={features}");
+        Self::with_flags(json!({}), &[&Self::flags(nginx)[..], &[flag]].concat()).await
     }
 
     async fn with(preferences: Value) -> Self {
@@ -220,7 +231,7 @@ impl Chromium {
     }
 
     /// Gives a command of the `DevTools` protocol, for what `WebDriver` has no word for.
-    async fn devtools(&self, command: &str, parameters: Value) {
+    pub(super) async fn devtools(&self, command: &str, parameters: Value) {
         let session = self.window.session_id().await.unwrap().unwrap();
         let target = format!("/session/{session}/goog/cdp/execute");
         let body = json!({ "cmd": command, "params": parameters });

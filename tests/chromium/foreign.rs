@@ -13,13 +13,13 @@ use super::Chromium;
 use crate::harness::{PASSWORD, Server, eventually};
 
 /// Somebody else's web site, with one page.
-struct Elsewhere {
+pub(super) struct Elsewhere {
     address: SocketAddr,
 }
 
 impl Elsewhere {
     /// Serves `html` at every path until the test ends.
-    async fn serve(html: String) -> Self {
+    pub(super) async fn serve(html: String) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         tokio::spawn(async move {
@@ -41,7 +41,7 @@ impl Elsewhere {
     }
 
     /// Its address as another *site* than ours, and as another origin of the *same* site.
-    fn urls(&self) -> [String; 2] {
+    pub(super) fn urls(&self) -> [String; 2] {
         let port = self.address.port();
         [format!("http://127.0.0.1:{port}/"), format!("http://localhost:{port}/")]
     }

@@ -171,7 +171,8 @@ impl Server {
             Arc::new(SqliteStore::open(&folder.join("doorward.db")).unwrap());
         let mut master = [0; 32];
         SystemEntropy::default().fill(&mut master);
-        Self::open(listener, settings, (HandClock::default(), places), (folder, store, master)).await
+        Self::open(listener, settings, (HandClock::default(), places), (folder, store, master))
+            .await
     }
 
     async fn open(

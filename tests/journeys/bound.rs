@@ -56,7 +56,7 @@ async fn the_browser_is_told_what_it_needs_and_nothing_may_keep_it() {
     assert_eq!(told["scope"]["include_site"], false);
     assert_eq!(told["scope"]["scope_specification"][0]["domain"], "id.example.com");
     let credential = &told["credentials"][0];
-    assert_eq!(credential["name"], "__Host-Http-doorward-bound");
+    assert_eq!(credential["name"], "__Host-doorward-bound");
     let set = reply.bound_cookie().unwrap();
     assert_eq!(set.max_age(), Some(LIFE));
     for attribute in credential["attributes"].as_str().unwrap().split("; ") {

@@ -17,6 +17,9 @@ const RETRY_AFTER: u32 = 1;
 /// What every 401 carries (RFC 9110, section 15.5.2).
 const CHALLENGE: &str = "Bearer realm=\"doorward\"";
 
+/// The code of [`Problem::once_more`].
+const ONCE_MORE: &str = "once-more";
+
 /// Something other than what was asked for.
 #[derive(Clone, Debug)]
 pub struct Problem {
@@ -206,6 +209,19 @@ impl Problem {
         )
         .with_header(header::WWW_AUTHENTICATE, CHALLENGE)
         .with_page("/account/confirm")
+    }
+
+    /// A person comes from elsewhere, and their browser has still to show its device's key: the page
+    /// of this problem asks for itself again, and is drawn for nobody else.
+    #[must_use]
+    pub fn once_more() -> Self {
+        Self { code: ONCE_MORE, ..Self::unauthenticated() }
+    }
+
+    /// Whether this is [`once_more`](Self::once_more).
+    #[must_use]
+    pub fn is_once_more(&self) -> bool {
+        self.code == ONCE_MORE
     }
 
     fn invalid_token() -> Self {

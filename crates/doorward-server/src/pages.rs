@@ -58,6 +58,11 @@ pub(crate) fn problem_page(
     problem: &Problem,
     (path, request_id): (&str, &str),
 ) -> String {
+    if problem.is_once_more()
+        && let Ok(text) = view::OnceMorePage.render()
+    {
+        return text;
+    }
     let is_stale = problem.code == "csrf-rejected";
     let again = match path {
         "/login" if is_stale => login::stale(app),

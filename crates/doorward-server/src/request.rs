@@ -18,7 +18,9 @@ use serde::de::DeserializeOwned;
 
 use crate::App;
 use crate::answer::Problem;
-use crate::flow::identify::{self, Caller, Credential, Errand, IdentifyError, Recognised};
+use crate::flow::identify::{
+    self, Caller, Credential, Errand, IdentifyError, Recognised, Refused,
+};
 use crate::settings::BODY_MAX;
 
 /// What the edge found out about a request's other end.
@@ -135,6 +137,13 @@ pub fn is_safe(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
 }
 
+/// Whether a browser comes to a page of ours from somebody else's: over a link, say.
+fn arrives(method: &Method, headers: &HeaderMap) -> bool {
+    let said = |name: &str| headers.get(name).map(http::HeaderValue::as_bytes);
+    let is_foreign = matches!(said("sec-fetch-site"), Some(b"cross-site" | b"same-site"));
+    *method == Method::GET && is_foreign && said("sec-fetch-mode") == Some(b"navigate")
+}
+
 /// Who a handler asks for: a [`Caller`], or with [`Recognised`] also somebody who is to prove
 /// themselves again.
 pub trait Asker: Sized {
@@ -160,7 +169,11 @@ async fn identified<W: Asker>(
 ) -> Result<Result<W, IdentifyError>, Problem> {
     let client = Client::from_request_parts(parts, app).await?;
     let credential = credential(app, &parts.headers);
-    let errand = Errand { from: client.sighting(&parts.headers), is_safe: is_safe(&parts.method) };
+    let errand = Errand {
+        from: client.sighting(&parts.headers),
+        is_safe: is_safe(&parts.method),
+        arrives: arrives(&parts.method, &parts.headers),
+    };
     Ok(identify::recognise(app, &credential, errand).await.and_then(W::of))
 }
 
@@ -210,7 +223,14 @@ impl<W: Asker> FromRequestParts<App> for MaybeCaller<W> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
-        perhaps(identified(parts, app).await?).map(Self)
+        let identified = identified(parts, app).await?;
+        // Asked again from a page of ours, the browser shows its device's key first.
+        if let Err(IdentifyError::Refused(Refused::Unbound(_))) = identified
+            && arrives(&parts.method, &parts.headers)
+        {
+            return Err(Problem::once_more());
+        }
+        perhaps(identified).map(Self)
     }
 }
 

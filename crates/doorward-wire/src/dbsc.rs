@@ -50,7 +50,10 @@ pub const REGISTER_PATH: &str = "/dbsc/register";
 pub const REFRESH_PATH: &str = "/dbsc/refresh";
 
 /// The name of the cookie that says for a few minutes that the key was shown.
-pub const COOKIE: &str = "__Host-Http-doorward-bound";
+///
+/// Without `Http-` in its prefix: Chromium 156 binds no session to a cookie with that, and says
+/// nothing of it.
+pub const COOKIE: &str = "__Host-doorward-bound";
 
 /// Its attributes. A browser holds them against the cookie that it gets.
 const ATTRIBUTES: &str = "Path=/; Secure; HttpOnly; SameSite=Lax";

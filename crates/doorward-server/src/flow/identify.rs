@@ -41,6 +41,9 @@ pub struct Errand<'a> {
     pub from: Sighting<'a>,
     /// Whether it can change nothing (RFC 9110, section 9.2.1).
     pub is_safe: bool,
+    /// Whether a browser comes to a page of ours from somewhere else. Before that it does not show
+    /// its device's key, so that nobody can time it: it has to be asked again from our own page.
+    pub arrives: bool,
 }
 
 /// Whose session a request has shown. Whether it looks like that session's own is not decided by this.
@@ -216,7 +219,7 @@ pub async fn identify_to_end(
     credential: &Credential,
     from: Sighting<'_>,
 ) -> Result<Caller, IdentifyError> {
-    let errand = Errand { from, is_safe: false };
+    let errand = Errand { from, is_safe: false, arrives: false };
     match credential {
         Credential::Cookie(secret, _) => {
             let (live, device, _) = by_secret(app, secret, errand).await?;
@@ -253,12 +256,15 @@ fn check_device(
         end.map_or(ShownTicket::Forged, ShownTicket::Until)
     });
     bound.admit(shown, app.ambient.now()).map_err(|refusal| {
-        app.note(Event {
-            account: session.owner.map(|owner| owner.account),
-            session: Some(session.sid),
-            reason: Some(refusal.reason().into()),
-            ..app.event(EventKind::BindingRefused, &errand.from.device())
-        });
+        // Whoever follows a link to us is nobody to be suspected.
+        if !errand.arrives {
+            app.note(Event {
+                account: session.owner.map(|owner| owner.account),
+                session: Some(session.sid),
+                reason: Some(refusal.reason().into()),
+                ..app.event(EventKind::BindingRefused, &errand.from.device())
+            });
+        }
         IdentifyError::Refused(Refused::Unbound(refusal))
     })
 }

@@ -281,6 +281,12 @@ pub struct ErrorPage<'a> {
     pub at: Option<Moment>,
 }
 
+/// The page that a browser with a bound session gets when it comes from somebody else's page. It asks
+/// for the same address again, at once and without a script.
+#[derive(Template)]
+#[template(path = "once-more.html")]
+pub struct OnceMorePage;
+
 impl ErrorPage<'_> {
     fn heading(&self) -> &'static str {
         match (self.code, self.status) {

@@ -209,6 +209,7 @@ fn pages(text: &str) -> Vec<String> {
             pages.push(account(text, problem, trouble));
         }
     }
+    pages.push(OnceMorePage.render().unwrap());
     for status in [400, 403, 404, 405, 410, 413, 429, 500, 503] {
         pages.extend(problems.map(|signed_in| error(status, "any", signed_in, text)));
     }
