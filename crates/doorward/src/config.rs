@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use doorward_core::binding::Policy;
 use doorward_core::credential::{HashParams, PasswordPolicy};
 use doorward_core::session::{Lifetimes, Limits};
 use doorward_server::settings::{Audience, Settings, Site};
@@ -14,9 +15,11 @@ use ipnet::IpNet;
 use serde::Deserialize;
 
 pub use self::signals::{PlacesConfig, SignalsConfig};
+pub use self::value::{AlgorithmName, Bound, Length};
 
 mod fault;
 mod signals;
+mod value;
 
 /// What every setting's name in the environment begins with.
 const PREFIX: &str = "DOORWARD_";
@@ -113,6 +116,8 @@ pub struct SessionConfig {
     pub aal3_idle: Option<Length>,
     /// The longest life of a session at the highest assurance: `12h`.
     pub aal3_absolute: Option<Length>,
+    /// How long a copy of a bound session's cookies is worth something, `10m`, or `off`.
+    pub bound: Option<Bound>,
 }
 
 /// `[token]`
@@ -142,34 +147,6 @@ pub struct AudienceConfig {
 pub struct LogConfig {
     /// What is logged: `info`.
     pub filter: Option<String>,
-}
-
-/// A length of time: `15m`, `24h`, `30d`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Length(pub Duration);
-
-impl<'de> Deserialize<'de> for Length {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let length = humantime::parse_duration(&text).map_err(serde::de::Error::custom)?;
-        if length < Duration::from_mins(1) {
-            return Err(serde::de::Error::custom("at least one minute is needed: `1m`"));
-        }
-        Ok(Self(length))
-    }
-}
-
-/// The name of a signature algorithm.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct AlgorithmName(pub Algorithm);
-
-impl<'de> Deserialize<'de> for AlgorithmName {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        text.parse().map(Self).map_err(|_| {
-            serde::de::Error::custom("the algorithms are `EdDSA`, `ES256`, `RS256` and `HS256`")
-        })
-    }
 }
 
 /// The flags of `serve`, which win over everything.
@@ -354,7 +331,7 @@ impl Config {
             password,
             hash,
             lifetimes: self.lifetimes()?,
-            binding: doorward_core::binding::Policy::default(),
+            binding: self.session.bound.map_or_else(Policy::default, |bound| bound.0),
             signals: self.signals.reactions(),
             algorithm: self.token.algorithm.map_or(Algorithm::EdDsa, |name| name.0),
             audiences: audiences.collect(),

@@ -1,0 +1,54 @@
+//! Values in the configuration that have a form of their own.
+
+use std::time::Duration;
+
+use doorward_core::binding::{LIFE_MAX, Policy};
+use doorward_wire::jose::Algorithm;
+use serde::Deserialize;
+
+/// A length of time: `15m`, `24h`, `30d`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Length(pub Duration);
+
+impl<'de> Deserialize<'de> for Length {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let length = humantime::parse_duration(&text).map_err(serde::de::Error::custom)?;
+        if length < Duration::from_mins(1) {
+            return Err(serde::de::Error::custom("at least one minute is needed: `1m`"));
+        }
+        Ok(Self(length))
+    }
+}
+
+/// The name of a signature algorithm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AlgorithmName(pub Algorithm);
+
+impl<'de> Deserialize<'de> for AlgorithmName {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map(Self).map_err(|_| {
+            serde::de::Error::custom("the algorithms are `EdDSA`, `ES256`, `RS256` and `HS256`")
+        })
+    }
+}
+
+/// Whether sessions are bound to a device, and how tightly: `10m`, or `off`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bound(pub Policy);
+
+impl<'de> Deserialize<'de> for Bound {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        if text == "off" {
+            return Ok(Self(Policy { offered: false, ..Policy::default() }));
+        }
+        let wrong = || serde::de::Error::custom("from one minute to one hour, `10m`, or `off`");
+        let life = humantime::parse_duration(&text).map_err(|_| wrong())?;
+        if !(Duration::from_mins(1)..=LIFE_MAX).contains(&life) {
+            return Err(wrong());
+        }
+        Ok(Self(Policy { offered: true, life }))
+    }
+}
