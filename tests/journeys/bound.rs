@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::harness::device::{Bound, challenged, offered, refreshing, registration};
 use crate::harness::server::login_body;
-use crate::harness::{Device, OTHER_PASSWORD, PASSWORD, Reply, Server};
+use crate::harness::{Browser, Device, OTHER_PASSWORD, PASSWORD, Reply, Server};
 
 /// As long as a ticket lives.
 const LIFE: u64 = 600;
@@ -342,4 +342,50 @@ async fn a_shorter_life_is_what_the_browser_is_told() {
     let reply = bound.refresh(&device).await.must_be(200);
     assert_eq!(reply.bound_cookie().and_then(|set| set.max_age()), Some(120));
     assert_eq!(reply.bound_cookie().map(|set| set.name), Some(dbsc::COOKIE.to_owned()));
+}
+
+#[tokio::test]
+async fn a_page_reached_over_a_foreign_link_asks_for_itself_again_and_no_more() {
+    let (server, device) = (production().await, Device::new());
+    let ada = server.member("ada").await;
+    let mut bound = device.sign_in(&server, &ada).await;
+    server.clock.advance_seconds(LIFE);
+    let arriving = |browser: &Browser, site: &str, path: &str| {
+        let request = browser.request("GET", path).without("origin").without("sec-fetch-site");
+        request.header("sec-fetch-site", site).header("sec-fetch-mode", "navigate")
+    };
+    for path in ["/account", "/", "/login?return_to=/account", "/logout"] {
+        for site in ["cross-site", "same-site"] {
+            let reply = arriving(&bound.browser, site, path).await.must_be(401);
+            let page = reply.text();
+            assert!(page.contains("<meta http-equiv=\"refresh\" content=\"0\">"), "{page}");
+            assert!(!page.contains("ada"), "it tells nothing: {page}");
+        }
+    }
+    // From our own page, and typed in, there is an answer, whatever it is.
+    for site in ["same-origin", "none"] {
+        let reply = arriving(&bound.browser, site, "/account").await.must_be(303);
+        assert_eq!(reply.location(), "/login?return_to=/account");
+    }
+    bound.refresh(&device).await.must_be(200);
+    arriving(&bound.browser, "cross-site", "/account").await.must_be(200);
+    // Whoever has no bound session never sees it.
+    for browser in [server.browser(), server.sign_in(&ada).await] {
+        let reply = arriving(&browser, "cross-site", "/account").await;
+        assert!([200, 303].contains(&reply.status.as_u16()), "{}", reply.describe());
+    }
+}
+
+#[tokio::test]
+async fn a_registration_that_left_before_a_new_secret_came_is_answered() {
+    let (server, device) = (production().await, Device::new());
+    let ada = server.member("ada").await;
+    let browser = server.browser();
+    let login = server.sign_in_with(&browser, &ada, json!({})).await;
+    let under_way = registration(&browser, &device.first(&offered(&login).unwrap()));
+    let proof = json!({ "password": PASSWORD });
+    browser.post_json("/api/v1/session/reauthenticate", &proof).await.must_be(200);
+    browser.send(under_way).await.must_be(200);
+    server.clock.advance_seconds(11);
+    assert!(browser.is_signed_in().await);
 }

@@ -31,6 +31,12 @@ use doorward_wire::dbsc::Thumbprint;
 
 use crate::retired::ON_ITS_WAY_MAX;
 
+/// The shortest life of a ticket that an operator may ask for.
+///
+/// Chromium 156 refreshes two minutes before the end, and signs six times in nine minutes for a site
+/// and no more: with less than this an honest browser would soon be out of signatures, and signed out.
+pub const LIFE_MIN: Duration = Duration::from_mins(5);
+
 /// The longest life of a ticket. One from further ahead was made while the clock was wrong.
 pub const LIFE_MAX: Duration = Duration::from_hours(1);
 

@@ -62,18 +62,18 @@ fn limits_out_of_range_are_refused() {
 }
 
 #[test]
-fn sessions_are_bound_for_a_minute_to_an_hour_or_not_at_all() {
+fn sessions_are_bound_for_five_minutes_to_an_hour_or_not_at_all() {
     let policy = |value: &str| {
         let text = format!("[session]\nbound = \"{value}\"");
         toml::from_str::<Config>(&text).map(|config| config.settings(7117).unwrap().binding)
     };
     assert_eq!(Config::default().settings(7117).unwrap().binding, Policy::default());
-    for (value, seconds) in [("1m", 60), ("10m", 600), ("1h", 3600)] {
+    for (value, seconds) in [("5m", 300), ("10m", 600), ("1h", 3600)] {
         let expected = Policy { offered: true, life: Duration::from_secs(seconds) };
         assert_eq!(policy(value).unwrap(), expected);
     }
     assert_eq!(policy("off").unwrap(), Policy { offered: false, ..Policy::default() });
-    for value in ["59s", "61m", "0s", "", "on", "Off"] {
+    for value in ["299s", "61m", "0s", "", "on", "Off"] {
         let error = policy(value).unwrap_err();
         assert!(error.message().contains("or `off`"), "{value}: {error}");
     }

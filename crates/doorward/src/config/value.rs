@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use doorward_core::binding::{LIFE_MAX, Policy};
+use doorward_core::binding::{LIFE_MAX, LIFE_MIN, Policy};
 use doorward_wire::jose::Algorithm;
 use serde::Deserialize;
 
@@ -44,9 +44,9 @@ impl<'de> Deserialize<'de> for Bound {
         if text == "off" {
             return Ok(Self(Policy { offered: false, ..Policy::default() }));
         }
-        let wrong = || serde::de::Error::custom("from one minute to one hour, `10m`, or `off`");
+        let wrong = || serde::de::Error::custom("from five minutes to one hour, `10m`, or `off`");
         let life = humantime::parse_duration(&text).map_err(|_| wrong())?;
-        if !(Duration::from_mins(1)..=LIFE_MAX).contains(&life) {
+        if !(LIFE_MIN..=LIFE_MAX).contains(&life) {
             return Err(wrong());
         }
         Ok(Self(Policy { offered: true, life }))
