@@ -63,7 +63,7 @@ pub async fn reauthenticate(
     device: Device,
 ) -> Result<Welcome, ProveError> {
     let account = caller.live().account().ok_or(ProveError::Gone)?;
-    let (proven, proved) = prove(app, account, password, &device).await?;
+    let (proven, at_version) = prove(app, account, password, &device).await?;
     let (next, renamed) = rename(app, caller, (&proven, account.clone()))?;
     let event = Event {
         account: Some(account.id),
@@ -71,7 +71,7 @@ pub async fn reauthenticate(
         ..app.event(EventKind::SessionReauthenticated, &device)
     };
     let (welcome, refresh) = welcome(app, caller, next, device.clone()).await?;
-    app.store.rename(NewSecret { renamed, device, proved, refresh, event }).await?;
+    app.store.rename(NewSecret { renamed, device, proved: at_version, refresh, event }).await?;
     Ok(welcome)
 }
 
