@@ -10,6 +10,7 @@ mod bound;
 mod confirm;
 mod driver;
 mod foreign;
+mod hostile;
 mod person;
 mod screenshots;
 mod tabs;

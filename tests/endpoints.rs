@@ -118,6 +118,8 @@ fn expectations() -> Vec<Expectation> {
         row("POST", "/setup", [403; 4]).form(account),
         row("GET", "/logout", [303, 303, 200, 200]),
         row("POST", "/logout", [303; 4]),
+        row("GET", "/inspect/cookie", [200; 4]),
+        row("POST", "/inspect/cookie", [200; 4]).form(|_| vec![("line", "a=1".to_owned())]),
         row("GET", "/account", [303, 303, 200, 200]),
         row("GET", "/account/activity", [303, 303, 200, 200]),
         row("POST", "/account/notices", [303; 4]).form(|_| {

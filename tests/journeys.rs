@@ -5,6 +5,7 @@ mod behind_nginx;
 mod bound;
 mod command_line;
 mod cookie;
+mod cookie_linter;
 mod durability;
 mod ending;
 mod first_start;

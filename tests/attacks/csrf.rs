@@ -199,6 +199,47 @@ async fn a_token_beside_the_cookie_does_not_excuse_a_foreign_origin() {
     server.whoami(&tokens.access).await.clean().must_be(200);
 }
 
+/// Attack 13 (OWASP cheat sheet Cross-Site Request Forgery): one's own form, token and all, sent
+/// with somebody else's cookie. Our forms have no token that could be taken along: a page of the
+/// attacker's session gives them nothing that the victim's browser would not refuse to send.
+#[tokio::test]
+async fn nothing_from_the_attackers_own_session_lets_a_foreign_page_use_the_victims() {
+    let server = Server::production(|_| {}).await;
+    let (alice, mallory) = (server.member("alice").await, server.member("mallory").await);
+    let (victim, attacker) = (server.sign_in(&alice).await, server.sign_in(&mallory).await);
+    let page = attacker.get("/account").await.clean().must_be(200);
+    let hidden = page.text().matches("type=\"hidden\"").count();
+    let sids = page.text().matches("name=\"sid\"").count();
+    assert_eq!(hidden, sids, "no secret in a form: {}", page.text());
+
+    let (secret, sid) = (attacker.secret(), attacker.sid().await);
+    let rows = server.rows();
+    let stolen = [
+        ("current", PASSWORD),
+        ("new", OTHER_PASSWORD),
+        ("csrf_token", secret.as_str()),
+        ("_token", secret.as_str()),
+        ("sid", sid.as_str()),
+    ];
+    for path in ["/account/password", "/account/sessions/end", "/account/sessions/end-others"] {
+        let request = || {
+            let request = victim.request("POST", path).form(&stolen);
+            request.header("x-csrf-token", &secret).header("x-xsrf-token", &secret)
+        };
+        for from in foreign(&server.origin) {
+            assert_rejected(said(request(), from).await, &format!("{path} from {from:?}"));
+        }
+        assert_eq!(server.rows(), rows, "{path}");
+    }
+    // And from a page of ours, the victim's form ends nothing that is the attacker's.
+    let own = victim.post_form("/account/sessions/end", &[("sid", &sid)]).await;
+    own.clean().must_be(303);
+    assert!(attacker.is_signed_in().await && victim.is_signed_in().await);
+    // The control: the attacker may.
+    attacker.post_form("/account/sessions/end", &[("sid", &sid)]).await.must_be(303);
+    assert!(!attacker.is_signed_in().await);
+}
+
 /// Attack 18 (OWASP cheat sheet Cross-Site Request Forgery, "login CSRF"): a foreign page signs the
 /// visitor in to the attacker's account, and reads later what they left there.
 #[tokio::test]

@@ -9,6 +9,9 @@ use crate::harness::{OTHER_PASSWORD, PASSWORD, Process, Reply, Tokens};
 /// What somebody who cannot spell their password types.
 const MISTYPED: &str = "violet harbour tin whistel";
 
+/// The value of a cookie of somebody else's site, about which they ask.
+const PASTED: &str = "Zm9yZWlnbi1jb29raWUtdGhhdC1zdGlsbC1jb3VudHM";
+
 /// A person's and a program's day, against the real process, with every secret that came up.
 struct Day {
     process: Process,
@@ -78,6 +81,10 @@ impl Day {
         let tossed = self.process.client().get("/api/v1/session").cookie(two).await.must_be(401);
         let foreign = self.process.client().post("/logout").cookie(browser.cookie().unwrap());
         let foreign = foreign.header("origin", "https://evil.example").await.must_be(403);
+        // Somebody asks about a cookie that counts. The page shows it to who sent it, and no log.
+        let line = format!("Set-Cookie: theirs={PASTED}; Path=/");
+        browser.post_form("/inspect/cookie", &[("line", &line)]).await.must_be(200);
+        self.keep("pasted cookie", PASTED);
         let logout = browser.post("/logout").await.must_be(303);
         self.replies.extend([taken, wrong, mistyped, account, session, sessions]);
         self.replies.extend([query, tossed, foreign, logout]);

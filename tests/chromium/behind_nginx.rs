@@ -29,4 +29,10 @@ async fn a_browser_keeps_the_prefixed_cookie_and_signs_in_and_out_over_https() {
     chromium.sees("You are signed out.").await;
     assert!(chromium.window().get_all_cookies().await.unwrap().is_empty());
     assert_eq!(server.rows().session, 0);
+    // Attack 10: whoever sits down next and presses "back" sees nothing out of the cache.
+    for _ in 0..4 {
+        chromium.window().back().await.unwrap();
+        let text = chromium.text().await.unwrap_or_default();
+        assert!(!text.contains("ada"), "{}:\n{text}", chromium.path().await);
+    }
 }

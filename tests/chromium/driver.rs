@@ -138,7 +138,7 @@ impl Chromium {
 
     /// Types into the field of this name, in place of what is there.
     pub(super) async fn fill(&self, name: &str, value: &str) {
-        let field = self.find(&format!("input[name={name}]")).await;
+        let field = self.find(&format!("input[name={name}], textarea[name={name}]")).await;
         field.clear().await.unwrap();
         field.send_keys(value).await.unwrap();
     }

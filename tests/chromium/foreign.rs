@@ -61,7 +61,7 @@ fn form(server: &Server, path: &str, fields: &[(&str, &str)]) -> String {
     )
 }
 
-async fn sign_in(chromium: &Chromium, server: &Server, username: &str) {
+pub(super) async fn sign_in(chromium: &Chromium, server: &Server, username: &str) {
     chromium.open(&format!("{}/login", server.origin)).await;
     chromium.fill("username", username).await;
     chromium.fill("password", PASSWORD).await;
@@ -137,14 +137,28 @@ async fn no_foreign_script_style_or_frame_runs_on_our_pages() {
 #[tokio::test]
 async fn our_pages_cannot_be_framed() {
     let (server, chromium) = (Server::start().await, Chromium::start().await);
-    let framed = format!("<!doctype html><iframe src='{}/login'></iframe>", server.origin);
-    let elsewhere = Elsewhere::serve(framed).await;
-    for url in elsewhere.urls() {
-        chromium.open(&url).await;
+    server.member("ada").await;
+    sign_in(&chromium, &server, "ada").await;
+    let frame = |url: &str| format!("<!doctype html><iframe src='{url}'></iframe>");
+    let in_frame = async |url: &str| {
+        chromium.open(url).await;
         chromium.window().enter_frame(0).await.unwrap();
         let text = chromium.text().await.unwrap_or_default();
-        assert!(!text.contains("Sign in"), "{text}");
         chromium.window().enter_parent_frame().await.unwrap();
+        text
+    };
+    // The control: a page that does not mind is seen in a frame.
+    let willing = Elsewhere::serve("<!doctype html><p>Your account".to_owned()).await;
+    let control = Elsewhere::serve(frame(&willing.urls()[0])).await;
+    assert!(in_frame(&control.urls()[0]).await.contains("Your account"));
+    for path in ["/account", "/login", "/logout", "/no-such-page", "/api/v1/session"] {
+        let elsewhere = Elsewhere::serve(frame(&format!("{}{path}", server.origin))).await;
+        for url in elsewhere.urls() {
+            let text = in_frame(&url).await;
+            for ours in ["account", "Sign", "nothing here", "ada"] {
+                assert!(!text.contains(ours), "{path} in {url}: {text}");
+            }
+        }
     }
 }
 
@@ -219,6 +233,8 @@ async fn a_script_on_another_page_gets_nothing_from_our_api() {
             await ask('/api/v1/sessions', { method: 'DELETE' }),
             await ask('/api/v1/login', { method: 'POST', body: '{}',
                 headers: { 'content-type': 'application/json' } }),
+            await ask('/account'),
+            await ask('/.well-known/jwks.json'),
             await ask('/.well-known/jwks.json', { credentials: 'omit' }),
         ]))();
     ";
@@ -227,7 +243,7 @@ async fn a_script_on_another_page_gets_nothing_from_our_api() {
         let arguments = vec![serde_json::json!(server.origin)];
         let answers = chromium.window().execute_async(ask, arguments).await.unwrap();
         let kept = "kept from it";
-        assert_eq!(answers, serde_json::json!([kept, kept, kept, kept, 200]), "{url}");
+        assert_eq!(answers, serde_json::json!([kept, kept, kept, kept, kept, kept, 200]), "{url}");
         assert_eq!(server.rows().session, 1, "{url}");
     }
     chromium.open(&format!("{}/account", server.origin)).await;

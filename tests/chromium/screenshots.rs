@@ -96,6 +96,26 @@ async fn every_page_is_legible_in_any_light_and_fits_a_phone() {
     chromium.sees("Please look at this again").await;
     take(&chromium, "register-faults").await;
 
+    open("/inspect/cookie").await;
+    take(&chromium, "cookie-linter").await;
+    chromium.fill("line", "__Host-sid=31d4; Path=/app; Domain=example.com; Secure=0").await;
+    chromium.press("Explain").await;
+    chromium.sees("Dropped, when it is set by").await;
+    take(&chromium, "cookie-linter-dropped").await;
+    chromium.fill("line", "sid=31d4; Secure; HttpOnly; SameSite=Lax; Path=/").await;
+    chromium.fill("to", "https://id.example.com/app").await;
+    chromium.evaluate("document.querySelector('#method').value = 'POST'").await;
+    chromium.evaluate("document.querySelector('#site').value = 'cross-site'").await;
+    chromium.press("Explain").await;
+    chromium.sees("Not sent with POST").await;
+    take(&chromium, "cookie-linter-kept").await;
+    chromium.evaluate("document.querySelector('main form').noValidate = true").await;
+    chromium.fill("line", " ").await;
+    chromium.fill("from", "no address").await;
+    chromium.press("Explain").await;
+    chromium.sees("Please look at this again").await;
+    take(&chromium, "cookie-linter-faults").await;
+
     for agent in [
         "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
         "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 \

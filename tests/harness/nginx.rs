@@ -73,7 +73,8 @@ impl Plan {
         plan
     }
 
-    /// Puts more into its `http { … }`: where a cache is kept, say. Paths are below its folder.
+    /// Puts more into its `http { … }`: where a cache is kept, or a server of another name. Paths are
+    /// below its folder.
     pub(crate) fn http(mut self, text: &str) -> Self {
         self.http.push_str(text);
         self
@@ -131,11 +132,11 @@ impl Plan {
              http {{\n\
              access_log access.log; {folders}\n\
              upstream doorward {{ server {upstream}; }}\n\
-             {http}\n\
              server {{\n\
              listen 127.0.0.1:{port}{ssl}; {keys}\n\
              {server}\n\
              }}\n\
+             {http}\n\
              }}\n"
         )
     }

@@ -7,6 +7,7 @@ pub mod account;
 pub mod activity;
 pub mod assets;
 pub mod confirm;
+pub mod cookie;
 pub mod login;
 pub mod logout;
 pub mod register;

@@ -100,6 +100,8 @@ fn rows() -> Vec<Row> {
         (Method::POST, "/setup", Who::Anybody, post(pages::setup::submit)),
         (Method::GET, "/logout", Who::Anybody, get(pages::logout::show)),
         (Method::POST, "/logout", Who::Anybody, post(pages::logout::submit)),
+        (Method::GET, "/inspect/cookie", Who::Anybody, get(pages::cookie::show)),
+        (Method::POST, "/inspect/cookie", Who::Anybody, post(pages::cookie::explain)),
         (Method::GET, "/account", Who::Member, get(pages::account::show)),
         (Method::GET, "/account/activity", Who::Member, get(pages::activity::show)),
         (Method::POST, "/account/notices", Who::Member, post(pages::account::answer)),

@@ -26,6 +26,7 @@ pub use self::account::{
 pub use self::said::Said;
 
 mod account;
+pub mod cookie;
 mod said;
 #[cfg(test)]
 mod tests;

@@ -173,6 +173,28 @@ fn account<'a>(text: &'a str, problem: Option<&'a str>, trouble: Option<Trouble<
     page.render().unwrap()
 }
 
+fn cookie<'a>(text: &'a str, problem: Option<&'a str>) -> String {
+    use super::cookie::{Choices, CookieAnswer, CookieForm, CookiePage, FindingRow};
+    let found = FindingRow {
+        severity: "dropped",
+        is_grave: true,
+        code: "prefix-host",
+        source: text.to_owned(),
+        message: text.to_owned(),
+    };
+    let answer = CookieAnswer {
+        verdict: text.to_owned(),
+        facts: vec![("name", text.to_owned())],
+        findings: vec![found.clone()],
+        later: Some((text.to_owned(), vec![found])),
+    };
+    let field = Field { value: text, problem };
+    let choices = Choices { method: "POST", site: text, kind: text, problem };
+    let form =
+        CookieForm { line: field, from: field, embedded: true, to: field, choices, after: field };
+    CookiePage { answer: problem.is_none().then_some(answer), form }.render().unwrap()
+}
+
 /// Every page in every state, with `text` in every place that takes any.
 fn pages(text: &str) -> Vec<String> {
     let mut pages = vec![
@@ -209,6 +231,7 @@ fn pages(text: &str) -> Vec<String> {
             pages.push(account(text, problem, trouble));
         }
     }
+    pages.extend(problems.map(|problem| cookie(text, problem)));
     for status in [400, 403, 404, 405, 410, 413, 429, 500, 503] {
         pages.extend(problems.map(|signed_in| error(status, "any", signed_in, text)));
     }
@@ -361,7 +384,8 @@ fn every_page_has_a_language_a_title_one_heading_and_labels_for_all_its_fields()
         assert_eq!(tags[0].value("lang").or(tags[1].value("lang")), Some("en"));
         let labels: HashSet<_> =
             tags.iter().filter(|t| t.name == "label").filter_map(|t| t.value("for")).collect();
-        for field in tags.iter().filter(|tag| tag.name == "input") {
+        let is_field = |tag: &&Tag<'_>| ["input", "select", "textarea"].contains(&tag.name);
+        for field in tags.iter().filter(is_field) {
             let named = match field.value("type") {
                 Some("hidden") => true,
                 // A tick box stands inside its label.
