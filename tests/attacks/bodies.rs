@@ -17,7 +17,7 @@ const FORM: &str = "application/x-www-form-urlencoded";
 
 /// Every path that reads a body, and whether it is JSON; else it is a form.
 fn readers() -> Vec<(Method, &'static str, bool)> {
-    let unread = ["/logout", "/account/sessions/end-others"];
+    let unread = ["/logout", "/account/sessions/end-others", "/dbsc/register", "/dbsc/refresh"];
     routes::table()
         .into_iter()
         .filter(|route| matches!(route.method, Method::POST | Method::PUT))
