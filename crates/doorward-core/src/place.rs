@@ -176,9 +176,9 @@ impl Point {
     /// ```
     /// use doorward_core::place::Point;
     /// let (lyon, paris) = (Point::new(45.76, 4.84, 0.0).unwrap(), Point::new(48.86, 2.35, 0.0).unwrap());
-    /// assert_eq!(lyon.kilometres_to(paris).round(), 393.0);
+    /// assert_eq!(lyon.kilometres_to(paris).round(), 392.0);
     /// let roughly = Point::new(48.86, 2.35, 100.0).unwrap();
-    /// assert_eq!(lyon.kilometres_to(roughly).round(), 293.0);
+    /// assert_eq!(lyon.kilometres_to(roughly).round(), 292.0);
     /// ```
     #[must_use]
     pub fn kilometres_to(self, other: Self) -> f64 {
