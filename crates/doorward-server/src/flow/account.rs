@@ -104,28 +104,35 @@ const AGAIN_WITHIN: Duration = Duration::from_mins(1);
 
 /// A form that may come twice: a button pressed twice, or a page loaded again. What it asked for is
 /// done by then, and whoever sent it should be in, not told that their own name is taken.
-pub(super) struct Again {
+struct Again {
     username: String,
+    email: String,
     password: Password,
 }
 
 impl Again {
-    pub(super) fn of(application: &Application) -> Self {
-        Self { username: application.username.clone(), password: application.password.clone() }
+    fn of(application: &Application) -> Self {
+        let Application { username, email, password, .. } = application;
+        Self { username: username.clone(), email: email.clone(), password: password.clone() }
     }
 
     /// Signs in whoever has just made this very account: as at any login, by its password. Of an
-    /// account that is older nothing is tried, so that this is no other way to guess.
-    /// Anybody else gets the refusal.
-    pub(super) async fn enter(
+    /// account that is older, or called a little differently, nothing is tried, so that this is no
+    /// other way to guess. Anybody else gets the refusal.
+    async fn enter(
         self,
         app: &App,
         device: Device,
         refusal: RegisterError,
     ) -> Result<Welcome, RegisterError> {
         let Ok(username) = Username::parse(&self.username) else { return Err(refusal) };
-        let made = app.store.account_named(&username).await?.map(|(account, _)| account.created_at);
-        if !made.is_some_and(|made| app.ambient.now().since(made) < AGAIN_WITHIN) {
+        let found = app.store.account_named(&username).await?.map(|(account, _)| account);
+        let is_same = |account: &Account| {
+            account.username.as_str() == self.username
+                && account.email.as_ref().map_or("", Email::as_str) == self.email
+                && app.ambient.now().since(account.created_at) < AGAIN_WITHIN
+        };
+        if !found.is_some_and(|account| is_same(&account)) {
             return Err(refusal);
         }
         let attempt = Attempt {

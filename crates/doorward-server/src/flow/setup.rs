@@ -8,10 +8,10 @@ use std::time::Duration;
 use doorward_core::account::Role;
 use doorward_core::event::EventKind;
 use doorward_store::Store;
-use doorward_store::act::{AccountError, StoreFailed};
+use doorward_store::act::StoreFailed;
 use doorward_wire::{FreshSecret, PresentedSecret};
 
-use super::account::{Again, Application, Entry, RegisterError, enter, prepare};
+use super::account::{Application, Entry, RegisterError, enter, prepare};
 use super::issue::Welcome;
 use crate::App;
 use crate::ambient::Ambient;
@@ -47,16 +47,12 @@ pub async fn set_up(
     entry: Entry,
 ) -> Result<Welcome, RegisterError> {
     let secret = read(code).ok_or(RegisterError::LinkSpent)?;
-    let (again, device) = (Again::of(&application), entry.device.clone());
     if !app.store.has_setup(secret.digest(), app.ambient.now()).await? {
-        return again.enter(app, device, RegisterError::LinkSpent).await;
+        return Err(RegisterError::LinkSpent);
     }
     let (mut new, proven) = prepare(app, application, Role::Administrator).await?;
     new.event.kind = EventKind::SetupCompleted;
     let welcome = enter(app, &mut new, &proven, entry)?;
-    match app.store.spend_setup(secret.digest(), new, app.ambient.now()).await {
-        Ok(()) => Ok(welcome),
-        Err(AccountError::LinkSpent) => again.enter(app, device, RegisterError::LinkSpent).await,
-        Err(error) => Err(error.into()),
-    }
+    app.store.spend_setup(secret.digest(), new, app.ambient.now()).await?;
+    Ok(welcome)
 }
