@@ -56,7 +56,7 @@ fn stays(location: &str) -> bool {
 #[tokio::test]
 async fn no_way_back_leads_to_another_origin() {
     let server = Server::start().await;
-    server.member("alice").await;
+    let signed_in = server.sign_in(&server.member("alice").await).await;
     let long = format!("/{}", "a".repeat(5 * 1024));
     let mut number = 0;
     for evil in EVIL.iter().copied().chain([long.as_str()]) {
@@ -72,11 +72,18 @@ async fn no_way_back_leads_to_another_origin() {
         let form = [("username", "alice"), ("password", "not it"), ("return_to", evil)];
         let again = server.browser().post_form("/login", &form).await.clean().must_be(401);
         assert!(!again.text().contains("return_to"), "{evil:?}");
+        // After a new proof.
+        let form = [("password", PASSWORD), ("return_to", evil)];
+        let proved = signed_in.post_form("/account/confirm", &form).await.clean().must_be(303);
+        assert_eq!(proved.location(), "/account", "{evil:?}");
     }
     for honest in HONEST {
         let form = [("username", "alice"), ("password", PASSWORD), ("return_to", honest)];
         let entered = server.browser().post_form("/login", &form).await.clean().must_be(303);
         assert_eq!(entered.location(), honest, "the control");
+        let form = [("password", PASSWORD), ("return_to", honest)];
+        let proved = signed_in.post_form("/account/confirm", &form).await.clean().must_be(303);
+        assert_eq!(proved.location(), honest, "the control");
     }
 }
 
@@ -86,18 +93,24 @@ async fn no_page_links_to_another_origin_whatever_its_address_says() {
     let server = Server::start().await;
     let alice = server.member("alice").await;
     let signed_in = server.sign_in(&alice).await;
-    for path in ["/login", "/register"] {
+    for path in ["/login", "/register", "/account/confirm"] {
         for evil in EVIL {
             let encoded: String = evil.bytes().map(|byte| format!("%{byte:02X}")).collect();
             for browser in [&signed_in, &server.browser()] {
                 let target = format!("{path}?return_to={encoded}");
-                let reply = browser.get(&target).await.clean().must_be(200);
+                let reply = browser.get(&target).await.clean();
+                if path.starts_with("/account") && browser.cookie().is_none() {
+                    assert_eq!(reply.location(), "/login");
+                    continue;
+                }
+                let reply = reply.must_be(200);
                 assert!(!reply.text().contains("evil"), "{target}: {}", reply.describe());
                 assert!(!reply.text().contains("alert(1)"), "{target}: {}", reply.describe());
             }
         }
         let target = format!("{path}?return_to=/account%3Fsaid%3Dwelcome");
-        let reply = server.browser().get(&target).await.clean().must_be(200);
+        let browser = if path == "/account/confirm" { &signed_in } else { &server.browser() };
+        let reply = browser.get(&target).await.clean().must_be(200);
         assert!(reply.text().contains("/account?said=welcome"), "the control");
     }
 }

@@ -67,7 +67,8 @@ async fn no_text_in_an_address_becomes_a_part_of_a_page() {
     let server = Server::start().await;
     let alice = server.member("alice").await;
     let (signed_in, nobody) = (server.sign_in(&alice).await, server.browser());
-    for path in ["/login", "/register", "/setup", "/logout", "/account", "/no-such-page"] {
+    let pages = ["/login", "/register", "/setup", "/logout", "/account", "/account/confirm"];
+    for path in pages.into_iter().chain(["/inspect/cookie", "/no-such-page"]) {
         for browser in [&signed_in, &nobody] {
             let plain = browser.get(path).await.clean();
             for hostile in HOSTILE {
