@@ -18,9 +18,7 @@ use serde::de::DeserializeOwned;
 
 use crate::App;
 use crate::answer::Problem;
-use crate::flow::identify::{
-    self, Caller, Credential, Errand, IdentifyError, Recognised, Refused,
-};
+use crate::flow::identify::{self, Caller, Credential, Errand, IdentifyError, Recognised, Refused};
 use crate::settings::BODY_MAX;
 
 /// What the edge found out about a request's other end.
