@@ -345,6 +345,18 @@ async fn the_way_back_from_the_password_stays_here() {
 }
 
 #[tokio::test]
+async fn the_owner_is_told_on_their_next_page() {
+    let server = Server::start().await;
+    let owner = sign_in(&server, &server.member("ada").await, CHROME, "127.0.0.1").await;
+    asked(stolen(&server, &owner, FIREFOX, "127.0.0.1").get(SESSION).await);
+    server.event(EventKind::SessionSuspicious).await;
+    let told = owner.get("/api/v1/account/notices").await.clean().must_be(200).json();
+    assert_eq!(told["data"][0]["kind"], "session.suspicious", "{told}");
+    let page = owner.get("/account").await.clean().must_be(200);
+    assert!(page.text().contains("Firefox on Linux"), "{}", page.text());
+}
+
+#[tokio::test]
 async fn a_flood_of_signals_does_not_fill_the_log() {
     let server = Server::start().await;
     let ada = server.member("ada").await;
