@@ -46,7 +46,7 @@ impl Theft {
 
     /// The thief has shown something, and got nothing; the log says why.
     async fn check_refused(&self, proof: &str, reason: &str) {
-        self.check(self.ask(Some(proof)).await, 403);
+        check(self.ask(Some(proof)).await, 403);
         self.check_flagged(reason).await;
     }
 
@@ -61,12 +61,6 @@ impl Theft {
         assert_eq!(event.account.map(|id| id.to_string()).as_ref(), Some(&self.ada.id));
     }
 
-    #[track_caller]
-    fn check(&self, reply: Reply, status: u16) {
-        let reply = reply.clean().must_be(status);
-        assert_eq!(reply.set_cookies(), [], "{}", reply.describe());
-    }
-
     /// The control: the thief is still outside, and the device goes on.
     async fn end(mut self) {
         assert!(!self.thief.is_signed_in().await);
@@ -74,6 +68,13 @@ impl Theft {
         assert!(self.bound.browser.is_signed_in().await);
         assert_eq!(self.server.rows().session, 1, "nobody has ended it");
     }
+}
+
+/// Refused so, and no cookie in the answer.
+#[track_caller]
+fn check(reply: Reply, status: u16) {
+    let reply = reply.clean().must_be(status);
+    assert_eq!(reply.set_cookies(), [], "{}", reply.describe());
 }
 
 #[tokio::test]
@@ -89,7 +90,7 @@ async fn a_copy_of_both_cookies_is_worth_nothing_once_the_ticket_has_run_out() {
         ("DELETE", own.as_str()),
     ] {
         let reply = theft.thief.send(theft.thief.request(method, path)).await;
-        theft.check(reply, 401);
+        check(reply, 401);
     }
     let reply = theft.thief.get("/account").await.must_be(303);
     assert_eq!(reply.location(), "/login?return_to=/account");
@@ -148,7 +149,7 @@ async fn a_refresh_without_a_proof_gets_a_challenge_and_no_cookie() {
     let theft = Theft::begin().await;
     let reply = theft.ask(None).await;
     assert!(reply.header("secure-session-challenge").is_some());
-    theft.check(reply, 403);
+    check(reply, 403);
     theft.end().await;
 }
 
@@ -222,7 +223,7 @@ async fn a_proof_over_an_old_challenge_gets_another_challenge_and_no_cookie() {
     theft.server.clock.advance_seconds(CHALLENGE_GRACE + 1);
     let reply = theft.ask(Some(&kept_back)).await;
     assert!(reply.header("secure-session-challenge").is_some());
-    theft.check(reply, 403);
+    check(reply, 403);
     let mut theft = theft;
     // The control: the device answers the next one.
     theft.bound.refresh(&theft.device).await.must_be(403);
@@ -295,7 +296,7 @@ async fn what_is_no_proof_at_all_is_refused() {
     let proof = theft.device.next(&theft.bound.challenge);
     let twice = refreshing(&theft.thief, &theft.bound.sid, Some(&proof))
         .header("secure-session-response", &proof);
-    theft.check(theft.thief.send(twice).await, 400);
+    check(theft.thief.send(twice).await, 400);
     theft.end().await;
 }
 
@@ -305,7 +306,7 @@ async fn saying_that_a_refresh_was_skipped_opens_nothing() {
     for why in ["server_error", "unreachable", "quota_exceeded"] {
         let value = format!("{why};session_identifier=\"{}\"", theft.bound.sid);
         let request = theft.thief.request("GET", "/api/v1/session");
-        theft.check(request.header("secure-session-skipped", value).await, 401);
+        check(request.header("secure-session-skipped", value).await, 401);
     }
     theft.end().await;
 }
@@ -320,11 +321,8 @@ async fn the_session_of_a_refresh_is_the_cookies_and_no_other() {
     let proof = device.next(&own.challenge);
     for sid in [theft.bound.sid.as_str(), "ses_00000000000000000000000000", "", "evil"] {
         let reply = own.browser.send(refreshing(&own.browser, sid, Some(&proof))).await;
-        theft.check(reply, 401);
-        theft.check(
-            theft.server.browser().send(refreshing(&own.browser.fresh(), sid, None)).await,
-            401,
-        );
+        check(reply, 401);
+        check(theft.server.browser().send(refreshing(&own.browser.fresh(), sid, None)).await, 401);
     }
     own.refresh(&device).await.must_be(200);
     own.browser.post("/api/v1/logout").await.must_be(204);
@@ -337,7 +335,7 @@ async fn a_second_key_is_refused_whoever_brings_it() {
     let own = Device::new();
     for challenge in [theft.bound.challenge.as_str(), "made-up"] {
         let reply = theft.thief.send(registration(&theft.thief, &own.first(challenge))).await;
-        theft.check(reply.must_be_problem(409, "already-bound"), 409);
+        check(reply.must_be_problem(409, "already-bound"), 409);
     }
     theft.check_flagged("already-bound").await;
     theft.end().await;
@@ -427,15 +425,15 @@ async fn no_foreign_page_can_ask_and_none_can_read() {
                 .header("secure-session-response", &proof);
             let reply = super::csrf::said(request, from).await;
             assert_eq!(reply.header("access-control-allow-origin"), None);
-            theft.check(reply, 403);
+            check(reply, 403);
             // Without our cookie, as SameSite has it: the same for everybody.
             let request = theft.server.client().post(path);
-            theft.check(super::csrf::said(request, from).await, 403);
+            check(super::csrf::said(request, from).await, 403);
         }
     }
     for method in ["GET", "HEAD", "PUT", "OPTIONS"] {
         let request = theft.bound.browser.request(method, "/dbsc/refresh");
-        theft.check(request.await, 405);
+        check(request.await, 405);
     }
     theft.bound.refresh(&theft.device).await.must_be(200);
     theft.end().await;
@@ -447,7 +445,7 @@ async fn a_program_with_a_token_is_not_a_device() {
     let tokens = theft.server.tokens(&theft.ada).await;
     for path in ["/dbsc/refresh", "/dbsc/register"] {
         let request = theft.thief.request("POST", path).bearer(&tokens.access);
-        theft.check(request.header("sec-secure-session-id", &tokens.sid).await, 401);
+        check(request.header("sec-secure-session-id", &tokens.sid).await, 401);
     }
     theft.server.client().post("/api/v1/logout").bearer(&tokens.access).await.must_be(204);
     theft.end().await;

@@ -83,7 +83,9 @@ pub async fn of_parallel_bindings_one_counts(store: Tried) {
     let (counted, refused): (Vec<_>, Vec<_>) =
         results.await.into_iter().partition(|(_, result)| result.is_ok());
     let [(k, _)] = &counted[..] else { panic!("{counted:?}") };
-    refused.iter().for_each(|(_, result)| check_bound(result));
+    for (_, result) in &refused {
+        check_bound(result);
+    }
     let bound = store.session(SessionId(10)).await.unwrap().unwrap().session.bound;
     assert_eq!(bound, Some(binding(10, *k).bound));
     let kept = store.binding(SessionId(10)).await.unwrap().unwrap();
