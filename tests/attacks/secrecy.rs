@@ -58,6 +58,8 @@ impl Day {
         let form = [("username", "alice"), ("password", PASSWORD)];
         browser.post_form("/register", &form).await.must_be(303);
         self.keep("cookie of register", &browser.secret());
+        // Not the same form again, which would sign in.
+        let form = [&form[..], &[("email", "alice@example.com")]].concat();
         let taken = browser.post_form("/register", &form).await.must_be(409);
         let form = [("username", "alice"), ("password", MISTYPED)];
         let wrong = browser.post_form("/login", &form).await.must_be(401);
