@@ -294,8 +294,11 @@ fn row(
     now: UnixTime,
 ) -> SessionRow {
     let session = live.session();
-    let token = |token| TokenRow {
-        service: shape::audience(app, token).to_owned(),
+    let token = |token: &HangingToken| TokenRow {
+        service: match token.grant.audience.as_str() {
+            "" => "Doorward itself".to_owned(),
+            name => name.to_owned(),
+        },
         scope: token.grant.scope.clone(),
         client: token.grant.client.clone(),
         issued: moment(token.issued_at, now),

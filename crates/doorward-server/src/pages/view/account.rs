@@ -36,11 +36,8 @@ pub struct Whence {
 
 impl Whence {
     fn words(&self) -> String {
-        let known: Vec<&str> = [&self.device, &self.place, &self.ip]
-            .into_iter()
-            .flatten()
-            .map(String::as_str)
-            .collect();
+        let all = [&self.device, &self.place, &self.ip].into_iter().flatten();
+        let known: Vec<&str> = all.map(String::as_str).filter(|text| !text.is_empty()).collect();
         if known.is_empty() { "Unknown device".to_owned() } else { known.join(" · ") }
     }
 }
