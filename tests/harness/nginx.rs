@@ -132,11 +132,11 @@ impl Plan {
              http {{\n\
              access_log access.log; {folders}\n\
              upstream doorward {{ server {upstream}; }}\n\
+             {http}\n\
              server {{\n\
-             listen 127.0.0.1:{port}{ssl}; {keys}\n\
+             listen 127.0.0.1:{port}{ssl} default_server; {keys}\n\
              {server}\n\
              }}\n\
-             {http}\n\
              }}\n"
         )
     }
