@@ -47,6 +47,14 @@ pub struct Route {
 
 type Row = (Method, &'static str, Who, MethodRouter<App>);
 
+/// What a browser sends by itself for a session that is bound to its device.
+fn device_rows() -> [Row; 2] {
+    [
+        (Method::POST, REGISTER_PATH, Who::Member, post(binding::register)),
+        (Method::POST, REFRESH_PATH, Who::Member, post(binding::refresh)),
+    ]
+}
+
 fn rows() -> Vec<Row> {
     let api = [
         (Method::POST, "/api/v1/accounts", Who::Anybody, post(account::register)),
@@ -72,10 +80,6 @@ fn rows() -> Vec<Row> {
         (Method::GET, "/api/v1/account/notices", Who::Member, get(account::notices)),
         (Method::POST, "/api/v1/account/notices/{id}", Who::Member, post(account::answer)),
         (Method::POST, "/api/v1/account/password", Who::Member, post(account::change_password)),
-    ];
-    let devices = [
-        (Method::POST, REGISTER_PATH, Who::Member, post(binding::register)),
-        (Method::POST, REFRESH_PATH, Who::Member, post(binding::refresh)),
     ];
     let open = [
         (Method::GET, "/.well-known/jwks.json", Who::Anybody, get(well_known::jwks)),
@@ -118,7 +122,7 @@ fn rows() -> Vec<Row> {
         (Method::GET, "/account/confirm", Who::Member, get(pages::confirm::show)),
         (Method::POST, "/account/confirm", Who::Member, post(pages::confirm::submit)),
     ];
-    api.into_iter().chain(devices).chain(open).chain(pages).collect()
+    api.into_iter().chain(device_rows()).chain(open).chain(pages).collect()
 }
 
 /// Every route that is served.

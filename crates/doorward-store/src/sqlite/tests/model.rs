@@ -168,6 +168,24 @@ impl Chosen {
         print(store.open_account(new).await)
     }
 
+    async fn spend_setup(&self, store: &dyn Store) -> String {
+        let name = if self.other.is_multiple_of(2) { "linus" } else { "margaret" };
+        let mut new = account(self.account, name);
+        new.event = event(10_000 + self.n);
+        print(store.spend_setup(key(self.secret % 3), new, NOON).await)
+    }
+
+    async fn bind(&self, store: &dyn Store) -> String {
+        let new = NewBinding {
+            sid: SessionId(self.sid.into()),
+            bound: Bound { key: Thumbprint([1; 32]), at: after(self.now) },
+            jwk: self.secret.to_string(),
+            spent: self.other,
+            event: event(10_000 + self.n),
+        };
+        print(store.bind(new).await)
+    }
+
     /// Acts, and prints the answer.
     async fn act(&self, store: &dyn Store) -> String {
         let (sid, id) = (SessionId(self.sid.into()), AccountId(self.account.into()));
@@ -224,18 +242,8 @@ impl Chosen {
                 print(store.rotate(presented).await)
             }
             18 if self.flag => print(store.keep_setup(key(self.secret % 3), now).await),
-            18 => {
-                let name = if self.other.is_multiple_of(2) { "linus" } else { "margaret" };
-                let mut new = account(self.account, name);
-                new.event = event(n);
-                print(store.spend_setup(key(self.secret % 3), new, NOON).await)
-            }
-            19 => {
-                let bound = Bound { key: Thumbprint([1; 32]), at: now };
-                let (jwk, spent) = (self.secret.to_string(), self.other);
-                let new = NewBinding { sid, bound, jwk, spent, event: event(n) };
-                print(store.bind(new).await)
-            }
+            18 => self.spend_setup(store).await,
+            19 => self.bind(store).await,
             20 => print(store.spend_challenge(sid, self.secret).await),
             21 => {
                 let open = store.notices_of(id, None, 99).await.unwrap().items;

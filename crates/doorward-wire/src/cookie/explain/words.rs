@@ -26,7 +26,7 @@ impl Verdict {
         }
     }
 
-    /// The beginning of a sentence that ends with who sets it: "… by https://id.example.com/."
+    /// The beginning of a sentence that ends with who sets it: "… by `https://id.example.com/`."
     #[must_use]
     pub fn words(self) -> &'static str {
         match self {
