@@ -62,6 +62,36 @@ fn account(sample: &Sample) -> Vec<(&'static str, String)> {
 const NOBODYS: &str = "/api/v1/sessions/ses_00000000000000000000000000";
 
 fn expectations() -> Vec<Expectation> {
+    shared().into_iter().chain(own_pages()).collect()
+}
+
+/// The pages of one's own account.
+fn own_pages() -> Vec<Expectation> {
+    vec![
+        row("GET", "/account", [303, 303, 200, 200]),
+        row("GET", "/account/activity", [303, 303, 200, 200]),
+        row("POST", "/account/notices", [303; 4]).form(|_| {
+            let id = "evt_00000000000000000000000000".to_owned();
+            vec![("id", id), ("was_me", "1".to_owned())]
+        }),
+        row("POST", "/account/sessions/end", [303; 4])
+            .form(|_| vec![("sid", NOBODYS.trim_start_matches("/api/v1/sessions/").to_owned())]),
+        row("POST", "/account/sessions/end-others", [303; 4]),
+        row("GET", "/account/confirm", [303, 303, 200, 200]),
+        row("POST", "/account/confirm", [303; 4]).form(|_| vec![("password", PASSWORD.to_owned())]),
+        row("POST", "/account/sessions/end-all", [303; 4]),
+        row("GET", "/account/password", [303; 4]),
+        row("POST", "/account/password", [303; 4]).form(|_| {
+            vec![
+                ("current", PASSWORD.to_owned()),
+                ("new", "another good password".to_owned()),
+                ("end_other_sessions", "1".to_owned()),
+            ]
+        }),
+    ]
+}
+
+fn shared() -> Vec<Expectation> {
     let login =
         |_: &Sample| json!({ "username": "ada", "password": PASSWORD, "carrier": "cookie" });
     let change = |_: &Sample| json!({ "current": PASSWORD, "new": "another good password" });
@@ -120,26 +150,6 @@ fn expectations() -> Vec<Expectation> {
         row("POST", "/logout", [303; 4]),
         row("GET", "/inspect/cookie", [200; 4]),
         row("POST", "/inspect/cookie", [200; 4]).form(|_| vec![("line", "a=1".to_owned())]),
-        row("GET", "/account", [303, 303, 200, 200]),
-        row("GET", "/account/activity", [303, 303, 200, 200]),
-        row("POST", "/account/notices", [303; 4]).form(|_| {
-            let id = "evt_00000000000000000000000000".to_owned();
-            vec![("id", id), ("was_me", "1".to_owned())]
-        }),
-        row("POST", "/account/sessions/end", [303; 4])
-            .form(|_| vec![("sid", NOBODYS.trim_start_matches("/api/v1/sessions/").to_owned())]),
-        row("POST", "/account/sessions/end-others", [303; 4]),
-        row("GET", "/account/confirm", [303, 303, 200, 200]),
-        row("POST", "/account/confirm", [303; 4]).form(|_| vec![("password", PASSWORD.to_owned())]),
-        row("POST", "/account/sessions/end-all", [303; 4]),
-        row("GET", "/account/password", [303; 4]),
-        row("POST", "/account/password", [303; 4]).form(|_| {
-            vec![
-                ("current", PASSWORD.to_owned()),
-                ("new", "another good password".to_owned()),
-                ("end_other_sessions", "1".to_owned()),
-            ]
-        }),
     ]
 }
 

@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 
+use doorward_core::device::Device;
 use doorward_core::event::{Event, EventKind};
 use serde_json::{Value, json};
 
@@ -83,7 +84,7 @@ async fn from_firefox(server: &Server) -> Browser {
 /// Something that alarms Ada.
 async fn alarm(server: &Server, ada: &str, kind: EventKind) {
     let account = Some(ada.parse().unwrap());
-    let event = Event { account, ..server.app.event(kind, &Default::default()) };
+    let event = Event { account, ..server.app.event(kind, &Device::default()) };
     server.store.note(event).await.unwrap();
 }
 
@@ -115,6 +116,7 @@ async fn no_page_in_any_state_shuts_anybody_out() {
         "/register",
         "/setup",
         "/no-such-page",
+        "/inspect/cookie",
         "/account/sessions/end",
     ] {
         open(path).await;
@@ -155,6 +157,12 @@ async fn no_page_in_any_state_shuts_anybody_out() {
     open("/account/activity").await;
     chromium.sees("What happened to your account").await;
     check(&chromium, &axe, "activity").await;
+    open("/account/confirm").await;
+    check(&chromium, &axe, "confirm").await;
+    chromium.fill("password", "not the password").await;
+    chromium.press("It is me").await;
+    chromium.sees("not your password").await;
+    check(&chromium, &axe, "confirm, with a wrong password").await;
     open("/login").await;
     check(&chromium, &axe, "signed in already").await;
     open("/logout").await;

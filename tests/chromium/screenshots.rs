@@ -6,7 +6,7 @@
 use serde_json::Value;
 
 use super::Chromium;
-use crate::harness::{PASSWORD, Server};
+use crate::harness::{Member, PASSWORD, Server};
 
 const DESK: (u32, u32) = (1200, 900);
 const PHONE: (u32, u32) = (390, 844);
@@ -65,6 +65,21 @@ pub(super) async fn take(chromium: &Chromium, name: &str) {
     }
 }
 
+/// Signs in from devices that are known, and from one that says too much.
+async fn from_many_devices(server: &Server, ada: &Member) {
+    for agent in [
+        "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
+        "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 \
+         (KHTML, like Gecko) Version/18.5 Mobile/15E148 Safari/604.1",
+        &"a-very-long-name-without-any-space".repeat(8),
+    ] {
+        let browser = server.browser();
+        let body = crate::harness::server::login_body(ada, "cookie", serde_json::json!({}));
+        let login = browser.request("POST", "/api/v1/login").json(&body);
+        browser.send(login.header("user-agent", agent)).await.must_be(200);
+    }
+}
+
 #[tokio::test]
 async fn every_page_is_legible_in_any_light_and_fits_a_phone() {
     let (server, chromium) = (Server::start().await, Chromium::start().await);
@@ -116,17 +131,7 @@ async fn every_page_is_legible_in_any_light_and_fits_a_phone() {
     chromium.sees("Please look at this again").await;
     take(&chromium, "cookie-linter-faults").await;
 
-    for agent in [
-        "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
-        "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 \
-         (KHTML, like Gecko) Version/18.5 Mobile/15E148 Safari/604.1",
-        &"a-very-long-name-without-any-space".repeat(8),
-    ] {
-        let browser = server.browser();
-        let body = crate::harness::server::login_body(&ada, "cookie", serde_json::json!({}));
-        let login = browser.request("POST", "/api/v1/login").json(&body);
-        browser.send(login.header("user-agent", agent)).await.must_be(200);
-    }
+    from_many_devices(&server, &ada).await;
     server.tokens(&ada).await;
     open("/login").await;
     chromium.fill("username", "ada").await;

@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
+use doorward_core::device::Device;
 use doorward_core::event::{Event, EventKind};
 use doorward_server::settings::Audience;
 use doorward_wire::SessionId;
 use doorward_wire::jose::Algorithm;
 use serde_json::{Value, json};
 
+use crate::harness::mmdb;
 use crate::harness::{Browser, Member, OTHER_PASSWORD, PASSWORD, Reply, Server};
 
 const FIREFOX: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
@@ -325,7 +327,7 @@ async fn this_was_not_me_of_ones_own_session_signs_out_and_comes_back_to_the_pas
             kind: EventKind::SessionSuspicious,
             account: Some(ada.id.parse().unwrap()),
             session: Some(sid),
-            ..server.app.event(EventKind::SessionSuspicious, &Default::default())
+            ..server.app.event(EventKind::SessionSuspicious, &Device::default())
         };
         server.store.note(suspicious.clone()).await.unwrap();
         let id = suspicious.id.to_string();
@@ -390,7 +392,7 @@ async fn more_notices_than_a_page_shows_come_up_when_those_are_answered() {
         let event = Event {
             account: Some(ada.id.parse().unwrap()),
             session: Some(SessionId(n)),
-            ..server.app.event(EventKind::SecretReuseDetected, &Default::default())
+            ..server.app.event(EventKind::SecretReuseDetected, &Device::default())
         };
         server.store.note(event).await.unwrap();
     }
@@ -430,4 +432,33 @@ async fn nobody_answers_or_sees_what_is_anothers() {
         assert!([400, 404].contains(&status), "{form:?}: {status}");
     }
     assert_eq!(notices(&home).await.len(), 1);
+}
+
+/// With a database of places the country decides, and the notice says where it was.
+#[tokio::test]
+async fn where_places_are_known_a_new_country_is_a_new_place_and_a_new_network_is_not() {
+    let server = Server::with_places(mmdb::places(), |_| {}).await;
+    let ada = server.member("ada").await;
+    let from = async |ip: &str| {
+        let client = server.client().always("user-agent", FIREFOX).always("x-forwarded-for", ip);
+        let browser = Browser::new(client, &server.origin);
+        server.sign_in_with(&browser, &ada, json!({})).await.must_be(200);
+        browser
+    };
+    let lyon = from(mmdb::LYON).await;
+    from(mmdb::PARIS).await;
+    assert!(notices(&lyon).await.is_empty(), "the same country");
+    from(mmdb::SYDNEY).await;
+    from(mmdb::SYDNEY_V6).await;
+    let told = notices(&lyon).await;
+    assert_eq!(told.len(), 1, "another network of a country that is known: {told:?}");
+    assert_eq!(told[0]["device"]["place"], "Sydney, Australia");
+    // The same network, and another country.
+    from(mmdb::MOSCOW).await;
+    assert_eq!(notices(&lyon).await.len(), 2);
+    let page = lyon.get("/account").await.must_be(200);
+    assert!(page.text().contains("Firefox on Linux · Sydney, Australia · 198.51.100.1"));
+    assert!(page.text().contains("Lyon, France · 192.0.2.1 · Browser"), "{}", page.text());
+    let activity = lyon.get("/account/activity").await.must_be(200);
+    assert!(activity.text().contains("Moscow"), "{}", activity.text());
 }

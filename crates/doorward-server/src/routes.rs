@@ -106,6 +106,13 @@ fn rows() -> Vec<Row> {
         (Method::POST, "/logout", Who::Anybody, post(pages::logout::submit)),
         (Method::GET, "/inspect/cookie", Who::Anybody, get(pages::cookie::show)),
         (Method::POST, "/inspect/cookie", Who::Anybody, post(pages::cookie::explain)),
+    ];
+    api.into_iter().chain(device_rows()).chain(open).chain(pages).chain(own_pages()).collect()
+}
+
+/// The pages of one's own account.
+fn own_pages() -> [Row; 10] {
+    [
         (Method::GET, "/account", Who::Member, get(pages::account::show)),
         (Method::GET, "/account/activity", Who::Member, get(pages::activity::show)),
         (Method::POST, "/account/notices", Who::Member, post(pages::account::answer)),
@@ -121,8 +128,7 @@ fn rows() -> Vec<Row> {
         (Method::POST, "/account/password", Who::Member, post(pages::account::change_password)),
         (Method::GET, "/account/confirm", Who::Member, get(pages::confirm::show)),
         (Method::POST, "/account/confirm", Who::Member, post(pages::confirm::submit)),
-    ];
-    api.into_iter().chain(device_rows()).chain(open).chain(pages).collect()
+    ]
 }
 
 /// Every route that is served.

@@ -16,7 +16,10 @@ use crate::routes::shape;
 
 /// `GET /logout`: asks. An image in a foreign page must not sign anybody out.
 pub async fn show(MaybeCaller(shown): MaybeCaller<Recognised>) -> Response {
-    shown.as_ref().and_then(|shown| ask(shown.anyway())).unwrap_or_else(|| see_other("/login"))
+    shown
+        .as_ref()
+        .and_then(|shown| draw(shown.anyway(), StatusCode::OK))
+        .unwrap_or_else(|| see_other("/login"))
 }
 
 /// `POST /logout`: ends the session, then takes the cookie away. Whoever is asked for a new proof may
@@ -31,7 +34,7 @@ pub async fn submit(
     if let Some(caller) = caller {
         // The button of a page from before somebody else signed in, in another tab.
         if !is_drawn_for(&form, &caller)
-            && let Some(asked) = draw(&caller, StatusCode::CONFLICT, is_another)
+            && let Some(asked) = draw(&caller, StatusCode::CONFLICT)
         {
             return Ok(asked);
         }
@@ -48,21 +51,12 @@ pub(super) fn stale() -> Option<String> {
     LogoutPage { visitor: None, trouble: Some(Trouble::Stale) }.render().ok()
 }
 
-fn ask(caller: &Caller) -> Option<Response> {
-    draw(caller, StatusCode::OK, |_| None)
-}
-
-fn is_another(visitor: Visitor<'_>) -> Option<Trouble<'_>> {
-    Some(Trouble::AnotherAccount { username: visitor.username })
-}
-
-/// Asks whoever is signed in. An anonymous session has nobody to ask.
-fn draw(
-    caller: &Caller,
-    status: StatusCode,
-    trouble: impl FnOnce(Visitor<'_>) -> Option<Trouble<'_>>,
-) -> Option<Response> {
+/// Asks whoever is signed in. An anonymous session has nobody to ask. A conflict is that somebody else
+/// was signed in when the form was drawn.
+fn draw(caller: &Caller, status: StatusCode) -> Option<Response> {
     let account = caller.live().account()?;
-    let visitor = Visitor { username: account.username.as_str(), account: &account.id.to_string() };
-    Some(page(status, &LogoutPage { visitor: Some(visitor), trouble: trouble(visitor) }))
+    let username = account.username.as_str();
+    let trouble = (status == StatusCode::CONFLICT).then_some(Trouble::AnotherAccount { username });
+    let visitor = Some(Visitor { username, account: &account.id.to_string() });
+    Some(page(status, &LogoutPage { visitor, trouble }))
 }

@@ -60,7 +60,8 @@ pub async fn events(
     let (before, limit) = query.read::<EventId>()?;
     let page = app.store.events_of(account, before, limit).await?;
     let next = page.items.last().filter(|_| page.more).map(|event| event.id);
-    Ok(page::answer(page.items.iter().map(|event| shape::event(&app, event)).collect(), next))
+    let data: Vec<_> = page.items.iter().map(|event| shape::event(&app, event)).collect();
+    Ok(page::answer(&data, next.as_ref()))
 }
 
 /// `GET /api/v1/account/notices`: the alarming ones that the caller has not answered, newest first.
@@ -72,7 +73,8 @@ pub async fn notices(
     caller.live().account().ok_or_else(Problem::unauthenticated)?;
     let (before, limit) = query.read::<EventId>()?;
     let open = notice::open(&app, &caller, before, limit).await?;
-    Ok(page::answer(open.items.iter().map(|event| shape::event(&app, event)).collect(), open.next))
+    let data: Vec<_> = open.items.iter().map(|event| shape::event(&app, event)).collect();
+    Ok(page::answer(&data, open.next.as_ref()))
 }
 
 /// What `POST /api/v1/account/notices/{id}` reads.

@@ -37,6 +37,6 @@ impl PageQuery {
 
 /// Answers with a page of a list.
 #[must_use]
-pub fn answer(data: Vec<Value>, next: Option<impl Serialize>) -> Response {
+pub fn answer(data: &[Value], next: Option<&impl Serialize>) -> Response {
     axum::Json(json!({ "data": data, "next_cursor": next })).into_response()
 }

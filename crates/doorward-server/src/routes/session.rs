@@ -80,8 +80,8 @@ pub async fn list(
         session["current"] = Value::Bool(listed.live.session().sid == caller.sid());
         session
     };
-    let data = listing.items.iter().map(shape).collect();
-    Ok(page::answer(data, listing.next))
+    let data: Vec<_> = listing.items.iter().map(shape).collect();
+    Ok(page::answer(&data, listing.next.as_ref()))
 }
 
 /// `DELETE /api/v1/sessions/{sid}`: ends one of the caller's own sessions.

@@ -186,6 +186,14 @@ impl Chosen {
         print(store.bind(new).await)
     }
 
+    async fn answer(&self, store: &dyn Store) -> String {
+        let id = AccountId(self.account.into());
+        let open = store.notices_of(id, None, 99).await.unwrap().items;
+        let chosen = open.get(usize::try_from(self.other % 3).unwrap());
+        let Some(notice) = chosen else { return String::new() };
+        print(store.answer_notice(id, notice.id, event(10_000 + self.n)).await)
+    }
+
     /// Acts, and prints the answer.
     async fn act(&self, store: &dyn Store) -> String {
         let (sid, id) = (SessionId(self.sid.into()), AccountId(self.account.into()));
@@ -245,13 +253,7 @@ impl Chosen {
             18 => self.spend_setup(store).await,
             19 => self.bind(store).await,
             20 => print(store.spend_challenge(sid, self.secret).await),
-            21 => {
-                let open = store.notices_of(id, None, 99).await.unwrap().items;
-                let Some(notice) = open.get(usize::try_from(self.other % 3).unwrap()) else {
-                    return String::new();
-                };
-                print(store.answer_notice(id, notice.id, event(n)).await)
-            }
+            21 => self.answer(store).await,
             _ => print(store.rehash(id, &password(1), password(9)).await),
         }
     }
