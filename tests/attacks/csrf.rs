@@ -199,26 +199,29 @@ async fn a_token_beside_the_cookie_does_not_excuse_a_foreign_origin() {
     server.whoami(&tokens.access).await.clean().must_be(200);
 }
 
-/// Attack 13 (OWASP cheat sheet Cross-Site Request Forgery): one's own form, token and all, sent
-/// with somebody else's cookie. Our forms have no token that could be taken along: a page of the
-/// attacker's session gives them nothing that the victim's browser would not refuse to send.
+/// Attack 13 (OWASP cheat sheet Cross-Site Request Forgery): one's own form, and all that is in it,
+/// sent with somebody else's cookie. What our forms hide is public: the ids of an account and of its
+/// sessions. No token in them could be taken along.
 #[tokio::test]
 async fn nothing_from_the_attackers_own_session_lets_a_foreign_page_use_the_victims() {
     let server = Server::production(|_| {}).await;
     let (alice, mallory) = (server.member("alice").await, server.member("mallory").await);
     let (victim, attacker) = (server.sign_in(&alice).await, server.sign_in(&mallory).await);
     let page = attacker.get("/account").await.clean().must_be(200);
-    let hidden = page.text().matches("type=\"hidden\"").count();
-    let sids = page.text().matches("name=\"sid\"").count();
-    assert_eq!(hidden, sids, "no secret in a form: {}", page.text());
-
+    for hidden in page.text().split("type=\"hidden\" name=\"").skip(1) {
+        let (name, _) = hidden.split_once('"').unwrap();
+        assert!(["account", "sid"].contains(&name), "{name}: {}", page.text());
+    }
     let (secret, sid) = (attacker.secret(), attacker.sid().await);
+    assert!(!page.text().contains(&secret));
+
     let rows = server.rows();
     let stolen = [
         ("current", PASSWORD),
         ("new", OTHER_PASSWORD),
         ("csrf_token", secret.as_str()),
         ("_token", secret.as_str()),
+        ("account", mallory.id.as_str()),
         ("sid", sid.as_str()),
     ];
     for path in ["/account/password", "/account/sessions/end", "/account/sessions/end-others"] {
@@ -229,14 +232,15 @@ async fn nothing_from_the_attackers_own_session_lets_a_foreign_page_use_the_vict
         for from in foreign(&server.origin) {
             assert_rejected(said(request(), from).await, &format!("{path} from {from:?}"));
         }
+        // From a page of ours it is a form of another account: the victim is told, and no more.
+        request().await.clean().must_be(409);
         assert_eq!(server.rows(), rows, "{path}");
     }
-    // And from a page of ours, the victim's form ends nothing that is the attacker's.
     let own = victim.post_form("/account/sessions/end", &[("sid", &sid)]).await;
     own.clean().must_be(303);
     assert!(attacker.is_signed_in().await && victim.is_signed_in().await);
     // The control: the attacker may.
-    attacker.post_form("/account/sessions/end", &[("sid", &sid)]).await.must_be(303);
+    attacker.post_form("/account/sessions/end", &stolen[4..]).await.clean().must_be(303);
     assert!(!attacker.is_signed_in().await);
 }
 
