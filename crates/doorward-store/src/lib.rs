@@ -9,8 +9,10 @@ pub mod conformance;
 mod derived;
 pub mod memory;
 pub mod sqlite;
+mod table;
 mod traits;
 
+pub use table::TableSize;
 pub use traits::{
     Accounts, Bindings, Events, Keys, Notices, Probe, RefreshTokens, RevocationLog, SessionData,
     Sessions, Setup, Store,

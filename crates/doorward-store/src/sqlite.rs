@@ -1,8 +1,9 @@
 //! Everything kept in one SQLite file: the store that needs no server.
 //!
 //! ```text
-//!   reads  ──▶ a few read-only connections, on the caller's thread
-//!   writes ──▶ one thread, which commits together what is waiting (see `writer`)
+//!   "who is this?" ──▶ the table of live sessions, in memory (see `image`)
+//!   other reads    ──▶ a few read-only connections, on the caller's thread
+//!   writes         ──▶ one thread, which commits together what is waiting (see `writer`)
 //! ```
 //!
 //! # What this module answers
@@ -32,19 +33,25 @@ use rusqlite::Connection;
 use self::columns::{change, only, whole};
 use self::fault::Fault;
 use self::file::DatabaseFile;
+use self::fill::Filler;
+use self::image::{Age, Image, Keeper};
 use self::reader::Readers;
 use self::writer::{Verdict, Writer};
 use crate::Probe;
 use crate::act::StoreFailed;
 use crate::derived::LOOK_MAX;
+use crate::table::{Answer, Table, TableSize};
 
 mod accounts;
 mod bindings;
+mod changes;
 mod columns;
 mod data;
 mod events;
 mod fault;
 mod file;
+mod fill;
+mod image;
 mod keys;
 mod log;
 mod notices;
@@ -60,11 +67,14 @@ mod visits;
 mod words;
 mod writer;
 
+pub use self::image::{Elapsed, Shape};
+
 /// Everything kept in one SQLite file. Dropping it waits until everything asked for is done.
 pub struct SqliteStore {
     // First, so that they are dropped first: the last connection to close moves the log into the
     // database, and only the writer can.
     readers: Arc<Readers>,
+    table: Option<(Arc<Image>, Filler)>,
     writer: Writer,
     /// Where the sweep goes on: after this session.
     swept: Mutex<Option<SessionId>>,
@@ -97,11 +107,19 @@ impl Default for Sizes {
 
 impl SqliteStore {
     /// Opens a database file, and makes it if there is none. Its directory must be there.
+    ///
+    /// Every read asks the database: right for a command, which reads a few things and ends.
     pub fn open(path: &Path) -> Result<Self, StoreFailed> {
-        Self::open_sized(path, Sizes::default())
+        Self::open_sized(path, None, Sizes::default())
     }
 
-    fn open_sized(path: &Path, sizes: Sizes) -> Result<Self, StoreFailed> {
+    /// Opens a database file as [`open`](Self::open) does, with a table of live sessions in front of
+    /// it, which begins to fill: right for a server.
+    pub fn open_with_table(path: &Path, shape: Shape) -> Result<Self, StoreFailed> {
+        Self::open_sized(path, Some(shape), Sizes::default())
+    }
+
+    fn open_sized(path: &Path, shape: Option<Shape>, sizes: Sizes) -> Result<Self, StoreFailed> {
         file::make_private(path).map_err(StoreFailed::because)?;
         // An absolute path keeps its meaning, and is never taken for a URI.
         let path = path.canonicalize().map_err(StoreFailed::because)?;
@@ -110,8 +128,48 @@ impl SqliteStore {
         schema::migrate(&mut db)?;
         let file = Arc::new(DatabaseFile::watch(path).map_err(StoreFailed::because)?);
         let readers = Arc::new(Readers::start(Arc::clone(&file), sizes.patience)?);
-        let writer = Writer::start(db, file, sizes).map_err(StoreFailed::because)?;
-        Ok(Self { readers, writer, swept: Mutex::new(None), look_max: sizes.look_max })
+        let (table, keeper) = match shape {
+            Some(shape) => {
+                let (table, keeper) = Self::start_table(&db, &readers, shape)?;
+                (Some(table), Some(keeper))
+            }
+            None => (None, None),
+        };
+        let writer = Writer::start(db, file, keeper, sizes).map_err(StoreFailed::because)?;
+        let look_max = sizes.look_max;
+        Ok(Self { readers, table, writer, swept: Mutex::new(None), look_max })
+    }
+
+    fn start_table(
+        db: &Connection,
+        readers: &Arc<Readers>,
+        shape: Shape,
+    ) -> Result<((Arc<Image>, Filler), Keeper), StoreFailed> {
+        let quiet = shape.stale_max;
+        let image = Arc::new(Image::new(shape));
+        let filler = Filler::start(Arc::clone(readers), Arc::clone(&image), quiet)
+            .map_err(StoreFailed::because)?;
+        let keeper = Keeper::new(db, Arc::clone(&image), filler.caller())?;
+        Ok(((image, filler), keeper))
+    }
+
+    /// How much the table of live sessions holds, if there is one.
+    #[must_use]
+    pub fn table_size(&self) -> Option<TableSize> {
+        self.table.as_ref().map(|(image, _)| image.table.size())
+    }
+
+    /// Asks the table of live sessions, if it may be asked. Fails closed, as a read does: once the
+    /// file is known to be gone, nothing is answered from memory either.
+    fn ask<T>(&self, ask: impl FnOnce(&Table) -> Answer<T>) -> Result<Answer<T>, StoreFailed> {
+        let Some((image, _)) = &self.table else { return Ok(Answer::Ask) };
+        self.readers.still_ours()?;
+        let age = image.age();
+        if age != Age::Fresh && image.is_first_to_ask() && !self.writer.ask_for_a_look() {
+            // The queue is full, and so a look is made with the next batch anyway.
+            image.may_ask_again();
+        }
+        Ok(if age == Age::Stale { Answer::Ask } else { ask(&image.table) })
     }
 }
 

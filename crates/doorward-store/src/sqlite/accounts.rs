@@ -34,7 +34,7 @@ impl Accounts for SqliteStore {
     }
 
     async fn account(&self, id: AccountId) -> Result<Option<Account>, StoreFailed> {
-        self.readers.read(|db| first(db, select!("WHERE id = ?1"), (bytes(id.0),), account))
+        self.readers.read(|db| find(db, id))
     }
 
     async fn account_named(
@@ -93,6 +93,11 @@ impl Accounts for SqliteStore {
         const THERE: &str = "SELECT EXISTS (SELECT 1 FROM account WHERE role = 'administrator')";
         self.readers.read(|db| only(db, THERE, ()))
     }
+}
+
+/// Finds an account.
+pub(super) fn find(db: &Connection, id: AccountId) -> Result<Option<Account>, StoreFailed> {
+    first(db, select!("WHERE id = ?1"), (bytes(id.0),), account)
 }
 
 /// Keeps a new account and its first session, as part of an act.

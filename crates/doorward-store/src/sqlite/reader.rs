@@ -31,6 +31,11 @@ impl Readers {
         Ok(readers)
     }
 
+    /// Fails once the file is known to be gone.
+    pub(super) fn still_ours(&self) -> Result<(), StoreFailed> {
+        Ok(self.file.still_ours()?)
+    }
+
     /// Reads something. Fails closed: once the file is known to be gone, nothing is read.
     pub(super) fn read<T>(
         &self,

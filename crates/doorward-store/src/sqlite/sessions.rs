@@ -16,6 +16,7 @@ use super::writer::{Acted, Verdict};
 use super::{SqliteStore, accounts, data, events, log, refresh, sweep, visits};
 use crate::Sessions;
 use crate::act::{Ending, Found, NewSecret, NewSession, Page, SessionError, StoreFailed, Swept};
+use crate::table::Answer;
 
 /// Reads sessions with their accounts, as [`found`] takes them.
 macro_rules! select {
@@ -40,7 +41,11 @@ impl Sessions for SqliteStore {
     }
 
     async fn session_by_key(&self, key: SecretDigest) -> Result<Option<Found>, StoreFailed> {
-        self.readers.read(|db| first(db, select!("WHERE s.key = ?1"), (key.0,), found))
+        match self.ask(|table| table.by_key(key))? {
+            Answer::Here(found) => Ok(Some(found)),
+            Answer::Gone => Ok(None),
+            Answer::Ask => self.readers.read(|db| find_by_key(db, key)),
+        }
     }
 
     async fn session_by_retired_key(
@@ -49,6 +54,10 @@ impl Sessions for SqliteStore {
     ) -> Result<Option<(Found, Retired)>, StoreFailed> {
         const RETIRED: &str = "SELECT sid, retired_at, reads, proved_at, acr FROM retired_key
             WHERE key = ?1";
+        // A cookie that was made up costs no read: there is none of these either.
+        if self.ask(|table| table.is_retired(key))? == Answer::Gone {
+            return Ok(None);
+        }
         self.readers.read(|db| {
             let kept = first(db, RETIRED, (key.0,), |row| {
                 let (sid, at, reads) = (SessionId(row.id()?), row.time()?, row.take()?);
@@ -61,7 +70,11 @@ impl Sessions for SqliteStore {
     }
 
     async fn session(&self, sid: SessionId) -> Result<Option<Found>, StoreFailed> {
-        self.readers.read(|db| find(db, sid))
+        match self.ask(|table| table.by_sid(sid))? {
+            Answer::Here(found) => Ok(Some(found)),
+            Answer::Gone => Ok(None),
+            Answer::Ask => self.readers.read(|db| find(db, sid)),
+        }
     }
 
     async fn sessions_of(
@@ -125,6 +138,53 @@ impl Sessions for SqliteStore {
 /// Finds a session and its account.
 pub(super) fn find(db: &Connection, sid: SessionId) -> Result<Option<Found>, StoreFailed> {
     first(db, select!("WHERE s.sid = ?1"), (bytes(sid.0),), found)
+}
+
+/// Finds the session that answers to a secret, and its account.
+pub(super) fn find_by_key(
+    db: &Connection,
+    key: SecretDigest,
+) -> Result<Option<Found>, StoreFailed> {
+    first(db, select!("WHERE s.key = ?1"), (key.0,), found)
+}
+
+/// Whether a key is one that was retired.
+pub(super) fn is_retired(db: &Connection, key: SecretDigest) -> Result<bool, StoreFailed> {
+    only(db, "SELECT EXISTS (SELECT 1 FROM retired_key WHERE key = ?1)", (key.0,))
+}
+
+/// At most `limit` sessions below `below`, from the newest to the oldest; the last that was looked
+/// at, unless there are no more; and whether one of them could not be read.
+pub(super) fn slice(
+    db: &Connection,
+    below: Option<SessionId>,
+    limit: usize,
+) -> Result<(Vec<Found>, Option<SessionId>, bool), StoreFailed> {
+    const SLICE: &str = select!("WHERE s.sid < ?1 ORDER BY s.sid DESC LIMIT ?2");
+    // Longer than any id, so that it sorts after them all.
+    let below = below.map_or(vec![0xFF; 17], |sid| bytes(sid.0).to_vec());
+    let mut statement = db.prepare_cached(SLICE)?;
+    let mut each = statement.query((below, rows(limit)))?;
+    let (mut items, mut last, mut is_torn) = (Vec::with_capacity(limit), None, false);
+    while let Some(row) = each.next()? {
+        last = Some(SessionId(Columns::of(row).id()?));
+        match found(&mut Columns::of(row)) {
+            Ok(found) => items.push(found),
+            Err(_) => is_torn = true,
+        }
+    }
+    Ok((items, last, is_torn))
+}
+
+/// At most `limit` keys that were retired, after `after`.
+pub(super) fn retired(
+    db: &Connection,
+    after: Option<SecretDigest>,
+    limit: usize,
+) -> Result<Vec<SecretDigest>, StoreFailed> {
+    const RETIRED: &str = "SELECT key FROM retired_key WHERE key > ?1 ORDER BY key LIMIT ?2";
+    let after = after.map_or(Vec::new(), |key| key.0.to_vec());
+    all(db, RETIRED, (after, rows(limit)), |row| row.digest())
 }
 
 /// Writes a use of a session, as part of an act. The numbers of the levels sort as the levels do.

@@ -8,6 +8,7 @@ use super::*;
 mod faults;
 mod model;
 mod room;
+mod table;
 
 /// A directory of its own for a store, gone when the test ends.
 struct Directory(PathBuf);
@@ -29,6 +30,24 @@ impl Directory {
     fn open(&self) -> SqliteStore {
         SqliteStore::open(&self.file()).unwrap()
     }
+
+    /// With a table of live sessions that is as good as never too old.
+    fn open_with_table(&self) -> SqliteStore {
+        SqliteStore::open_with_table(&self.file(), shape(64 << 20)).unwrap()
+    }
+}
+
+/// Waits until all that the store keeps is in its table.
+async fn filled(store: SqliteStore) -> SqliteStore {
+    while !store.table_size().unwrap().is_complete {
+        tokio::task::yield_now().await;
+    }
+    store
+}
+
+/// A table of so many bytes, whose clock stands still a while after noon.
+fn shape(bytes_max: usize) -> Shape {
+    Shape::new(bytes_max, Arc::new(|| Duration::from_secs(100)))
 }
 
 impl Drop for Directory {
@@ -46,7 +65,30 @@ async fn on_writer(store: &SqliteStore, sql: &'static str) {
     store.writer.act(act).await.unwrap();
 }
 
-crate::store_laws!(async || {
-    let directory = Directory::new();
-    (Arc::new(directory.open()), directory)
-});
+mod laws {
+    use super::*;
+
+    crate::store_laws!(async || {
+        let directory = Directory::new();
+        (Arc::new(directory.open()), directory)
+    });
+}
+
+mod laws_with_the_table {
+    use super::*;
+
+    crate::store_laws!(async || {
+        let directory = Directory::new();
+        (Arc::new(filled(directory.open_with_table()).await), directory)
+    });
+}
+
+mod laws_with_a_table_of_a_few_sessions {
+    use super::*;
+
+    crate::store_laws!(async || {
+        let directory = Directory::new();
+        let store = SqliteStore::open_with_table(&directory.file(), shape(5000)).unwrap();
+        (Arc::new(store), directory)
+    });
+}

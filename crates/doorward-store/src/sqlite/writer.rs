@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   act ──▶ queue ──▶ ┌ BEGIN ─────────────────────────────────┐
-//!   act ──▶   ·   ──▶ │ savepoint · savepoint · savepoint · …  │ COMMIT ──▶ look ──▶ all answers
+//!   act ──▶   ·   ──▶ │ savepoint · savepoint · savepoint · …  │ COMMIT ─▶ look ─▶ table ─▶ answers
 //!   act ──▶   ·       └────────────────────────────────────────┘
 //! ```
 //!
@@ -21,6 +21,7 @@ use super::Sizes;
 use super::columns::change;
 use super::fault::Fault;
 use super::file::DatabaseFile;
+use super::image::Keeper;
 use crate::act::StoreFailed;
 
 /// What an act that did not fail wants done with its changes. What it answers is apart from that:
@@ -37,7 +38,7 @@ pub(super) type Acted<T> = Result<Verdict<T>, StoreFailed>;
 
 /// The one place that writes.
 pub(super) struct Writer {
-    queue: Option<SyncSender<Box<dyn Waiting>>>,
+    queue: Option<SyncSender<Asked>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -46,10 +47,11 @@ impl Writer {
     pub(super) fn start(
         db: Connection,
         file: Arc<DatabaseFile>,
+        keeper: Option<Keeper>,
         sizes: Sizes,
     ) -> std::io::Result<Self> {
         let (queue, waiting) = sync_channel(sizes.queue_max);
-        let batches = Batches { db, file, waiting, batch_max: sizes.batch_max };
+        let batches = Batches { db, file, keeper, waiting, batch_max: sizes.batch_max };
         let thread = Builder::new().name("doorward-sqlite".into()).spawn(move || batches.run())?;
         Ok(Self { queue: Some(queue), thread: Some(thread) })
     }
@@ -63,11 +65,16 @@ impl Writer {
         let (answer, answered) = oneshot::channel();
         let waiting = Box::new(Act { work: Some(act), outcome: None, answer });
         let queue = self.queue.as_ref().ok_or(Fault::WriterStopped)?;
-        queue.try_send(waiting).map_err(|refused| match refused {
+        queue.try_send(Asked::Act(waiting)).map_err(|refused| match refused {
             TrySendError::Full(_) => Fault::QueueFull,
             TrySendError::Disconnected(_) => Fault::WriterStopped,
         })?;
         answered.await.map_err(|_| Fault::WriterStopped)?
+    }
+
+    /// Asks for a look whether another process has written. Says whether it will be made.
+    pub(super) fn ask_for_a_look(&self) -> bool {
+        self.queue.as_ref().is_some_and(|queue| queue.try_send(Asked::Look).is_ok())
     }
 }
 
@@ -81,6 +88,13 @@ impl Drop for Writer {
             tracing::error!("the writer of the database panicked");
         }
     }
+}
+
+/// What waits in the queue.
+enum Asked {
+    Act(Box<dyn Waiting>),
+    /// A look whether another process has written. It is made with each batch.
+    Look,
 }
 
 /// An act in the queue, whatever its type.
@@ -142,17 +156,26 @@ fn perform(db: &Connection, sql: &str) -> Result<(), Fault> {
 struct Batches {
     db: Connection,
     file: Arc<DatabaseFile>,
-    waiting: Receiver<Box<dyn Waiting>>,
+    keeper: Option<Keeper>,
+    waiting: Receiver<Asked>,
     batch_max: usize,
 }
 
 impl Batches {
     /// Runs until nobody can ask any more and all was answered.
-    fn run(self) {
+    fn run(mut self) {
+        self.look();
         let mut batch = Vec::with_capacity(self.batch_max);
         while let Ok(first) = self.waiting.recv() {
-            batch.push(first);
-            batch.extend(self.waiting.try_iter().take(self.batch_max - 1));
+            let rest = self.waiting.try_iter().take(self.batch_max - 1);
+            batch.extend(std::iter::once(first).chain(rest).filter_map(|asked| match asked {
+                Asked::Act(act) => Some(act),
+                Asked::Look => None,
+            }));
+            if batch.is_empty() {
+                self.look();
+                continue;
+            }
             // A file that was removed fails in many ways, and only one of them says so.
             let outcome = self.commit(&mut batch).or_else(|fault| {
                 self.file.look()?;
@@ -168,19 +191,35 @@ impl Batches {
         }
     }
 
-    fn commit(&self, batch: &mut [Box<dyn Waiting>]) -> Result<(), Fault> {
+    fn commit(&mut self, batch: &mut [Box<dyn Waiting>]) -> Result<(), Fault> {
         self.file.still_ours()?;
         perform(&self.db, "BEGIN IMMEDIATE")?;
+        self.look();
         for act in batch {
             act.run(&self.db)?;
         }
+        let changes = self.keeper.as_ref().map(|keeper| keeper.read(&self.db));
         perform(&self.db, "COMMIT")?;
         // What went into a file that has no name any more is lost at the next start. So it must not
         // be acknowledged, however well the commit went.
-        self.file.look()
+        self.file.look()?;
+        // Before any answer: what has ended is refused from the moment its end is acknowledged.
+        if let Some((keeper, changes)) = self.keeper.as_ref().zip(changes) {
+            keeper.apply(changes);
+        }
+        Ok(())
+    }
+
+    fn look(&mut self) {
+        if let Some(keeper) = &mut self.keeper {
+            keeper.look(&self.db);
+        }
     }
 
     fn roll_back(&self) {
+        if let Some(keeper) = &self.keeper {
+            keeper.forget();
+        }
         if !self.db.is_autocommit()
             && let Err(error) = self.db.execute_batch("ROLLBACK")
         {

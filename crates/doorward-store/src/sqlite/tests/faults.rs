@@ -74,7 +74,7 @@ fn check_message<T: std::fmt::Debug>(result: Result<T, StoreFailed>, expected: &
 #[tokio::test]
 async fn every_file_is_for_its_owner_alone() {
     let directory = Directory::new();
-    let store = directory.open();
+    let store = directory.open_with_table();
     store.note(event(1)).await.unwrap();
     store.events(1).await.unwrap();
     for suffix in ["", "-wal", "-shm"] {
@@ -87,7 +87,7 @@ async fn a_file_that_others_can_read_is_closed_to_them() {
     let directory = Directory::new();
     drop(directory.open());
     fs::set_permissions(directory.file(), fs::Permissions::from_mode(0o644)).unwrap();
-    let _store = directory.open();
+    let _store = directory.open_with_table();
     for suffix in ["", "-wal", "-shm"] {
         assert_eq!(mode(&sibling(&directory, suffix)), 0o600, "{suffix}");
     }
@@ -102,7 +102,7 @@ fn a_store_in_a_directory_that_is_not_there_does_not_open() {
 #[tokio::test]
 async fn what_was_acknowledged_is_found_after_a_restart() {
     let directory = Directory::new();
-    let before = directory.open();
+    let before = directory.open_with_table();
     before.open_account(account(1, "ada")).await.unwrap();
     before.open_session(session(10, 1)).await.unwrap();
     before.open_session(token_session(11, 1)).await.unwrap();
@@ -121,7 +121,7 @@ async fn what_was_acknowledged_is_found_after_a_restart() {
     }
     drop(before);
     assert!(!sibling(&directory, "-wal").exists(), "a clean end leaves one file");
-    for store in [directory.open(), copy.open()] {
+    for store in [directory.open_with_table(), copy.open_with_table()] {
         assert_eq!(store.session(SessionId(10)).await.unwrap(), found);
         assert_eq!(store.session(SessionId(12)).await.unwrap(), None);
         assert_eq!(store.data(SessionId(10)).await.unwrap().len(), 1);
@@ -144,7 +144,7 @@ async fn everything_asked_for_is_done_before_the_store_is_gone() {
     // Then nobody waits for an answer any more.
     asked.acts.shutdown().await;
     drop(store);
-    let store = directory.open();
+    let store = directory.open_with_table();
     for n in 0..300 {
         assert!(store.session_by_key(key(n)).await.unwrap().is_some());
     }
@@ -195,7 +195,7 @@ async fn check_fails_closed(store: &SqliteStore) {
 async fn once_the_file_is_removed_nothing_is_acknowledged() {
     for suffix in ["", "-wal"] {
         let directory = Directory::new();
-        let store = directory.open();
+        let store = directory.open_with_table();
         store.open_session(anonymous(10)).await.unwrap();
         fs::remove_file(sibling(&directory, suffix)).unwrap();
         // The commit itself goes well: the file is there, and only its name has gone.
@@ -207,7 +207,7 @@ async fn once_the_file_is_removed_nothing_is_acknowledged() {
 #[tokio::test]
 async fn once_the_file_is_replaced_nothing_is_acknowledged_and_nothing_of_it_is_read() {
     let (directory, other) = (Directory::new(), Directory::new());
-    let store = directory.open();
+    let store = directory.open_with_table();
     drop(other.open());
     fs::rename(other.file(), directory.file()).unwrap();
     // The second of two readers opens its connection now: it must not be one to the other file.
@@ -223,7 +223,7 @@ async fn once_the_file_is_replaced_nothing_is_acknowledged_and_nothing_of_it_is_
 #[tokio::test]
 async fn a_file_that_comes_back_is_trusted_after_a_restart_only() {
     let directory = Directory::new();
-    let store = directory.open();
+    let store = directory.open_with_table();
     store.open_session(anonymous(10)).await.unwrap();
     let aside = directory.0.join("aside");
     fs::rename(directory.file(), &aside).unwrap();
@@ -266,7 +266,7 @@ async fn an_act_that_fails_takes_no_other_of_its_batch_with_it() {
 async fn a_database_held_by_another_process_refuses_and_recovers() {
     let directory = Directory::new();
     let sizes = Sizes { patience: Duration::from_millis(20), ..Sizes::default() };
-    let store = SqliteStore::open_sized(&directory.file(), sizes).unwrap();
+    let store = SqliteStore::open_sized(&directory.file(), None, sizes).unwrap();
     store.open_session(anonymous(10)).await.unwrap();
     let other = hold(&directory);
     check_message(store.note(event(1)).await, "locked");
@@ -279,7 +279,7 @@ async fn a_database_held_by_another_process_refuses_and_recovers() {
 async fn what_does_not_fit_into_the_queue_is_refused_at_once() {
     let directory = Directory::new();
     let sizes = Sizes { queue_max: 8, batch_max: 4, ..Sizes::default() };
-    let store = Arc::new(SqliteStore::open_sized(&directory.file(), sizes).unwrap());
+    let store = Arc::new(SqliteStore::open_sized(&directory.file(), None, sizes).unwrap());
     let other = hold(&directory);
     let mut asked = ask(&store, 100, |store, n| async move { store.note(event(n)).await });
     all_have_asked(&asked).await;
@@ -348,7 +348,7 @@ async fn a_commit_that_fails_grants_nothing_to_anybody_in_the_batch() {
 #[tokio::test]
 async fn a_writer_that_is_gone_refuses_everything() {
     let directory = Directory::new();
-    let store = directory.open();
+    let store = directory.open_with_table();
     let gone = store.writer.act(|_: &Connection| -> writer::Acted<()> { panic!("a bug") }).await;
     check_message(gone, "the writer has stopped");
     check_message(store.note(event(1)).await, "the writer has stopped");
@@ -358,7 +358,7 @@ async fn a_writer_that_is_gone_refuses_everything() {
 #[tokio::test]
 async fn a_value_that_was_tampered_with_is_a_failure_and_not_a_session() {
     let directory = Directory::new();
-    let store = directory.open();
+    let store = directory.open_with_table();
     store.open_account(account(1, "ada")).await.unwrap();
     store.open_session(session(10, 1)).await.unwrap();
     for (sql, expected) in [
@@ -378,7 +378,7 @@ async fn a_value_that_was_tampered_with_is_a_failure_and_not_a_session() {
 #[tokio::test]
 async fn a_session_used_since_a_sweep_found_it_stays() {
     let directory = Directory::new();
-    let store = directory.open();
+    let store = directory.open_with_table();
     let lifetimes = Lifetimes::default();
     store.open_session(anonymous(10)).await.unwrap();
     store.open_session(anonymous(11)).await.unwrap();
@@ -398,7 +398,7 @@ async fn a_session_used_since_a_sweep_found_it_stays() {
 async fn a_sweep_looks_at_no_more_than_it_may_and_goes_on_from_there() {
     let directory = Directory::new();
     let sizes = Sizes { look_max: 4, ..Sizes::default() };
-    let store = SqliteStore::open_sized(&directory.file(), sizes).unwrap();
+    let store = SqliteStore::open_sized(&directory.file(), None, sizes).unwrap();
     let now = after(3600);
     for n in 0..10 {
         let mut new = anonymous(n);
@@ -419,7 +419,7 @@ async fn a_sweep_looks_at_no_more_than_it_may_and_goes_on_from_there() {
 async fn a_sweep_that_failed_goes_on_where_it_was() {
     let directory = Directory::new();
     let sizes = Sizes { patience: Duration::from_millis(20), ..Sizes::default() };
-    let store = SqliteStore::open_sized(&directory.file(), sizes).unwrap();
+    let store = SqliteStore::open_sized(&directory.file(), None, sizes).unwrap();
     for n in 0..4 {
         store.open_session(anonymous(n)).await.unwrap();
     }
@@ -433,7 +433,7 @@ async fn a_sweep_that_failed_goes_on_where_it_was() {
 #[tokio::test]
 async fn a_kept_name_that_would_be_refused_today_is_still_its_owners() {
     let directory = Directory::new();
-    let store = directory.open();
+    let store = directory.open_with_table();
     store.open_account(account(1, "ada")).await.unwrap();
     // As after an upgrade of Unicode's tables that took a letter out of the identifiers.
     on_writer(&store, "UPDATE account SET username = 'ada \u{2603}'").await;
@@ -453,7 +453,7 @@ fn holds(bytes: &[u8], part: &[u8]) -> bool {
 #[tokio::test]
 async fn a_stolen_file_holds_no_secret() {
     let directory = Directory::new();
-    let store = directory.open();
+    let store = directory.open_with_table();
     store.open_account(account(1, "ada")).await.unwrap();
     store.open_session(session(10, 1)).await.unwrap();
     store.open_session(token_session(11, 1)).await.unwrap();
@@ -470,7 +470,7 @@ async fn a_stolen_file_holds_no_secret() {
 #[tokio::test]
 async fn what_was_deleted_is_not_in_the_file() {
     let directory = Directory::new();
-    let store = directory.open();
+    let store = directory.open_with_table();
     let agent = |n: u64| format!("the browser of number {n:04}");
     for n in 0..60 {
         let mut new = anonymous(n);
@@ -490,7 +490,7 @@ async fn what_was_deleted_is_not_in_the_file() {
 #[tokio::test]
 async fn an_old_token_and_the_file_do_not_lead_to_the_newest() {
     let directory = Directory::new();
-    let store = directory.open();
+    let store = directory.open_with_table();
     store.open_account(account(1, "ada")).await.unwrap();
     store.open_session(token_session(10, 1)).await.unwrap();
     let mut current = secret(10);

@@ -13,12 +13,13 @@ use doorward_wire::{AccountId, SessionId, UnixTime};
 
 use super::*;
 use crate::Store;
-use crate::act::{NewBinding, NewSecret, NewSession, PasswordChange};
+use crate::act::{Found, NewBinding, NewSecret, NewSession, PasswordChange};
 use crate::conformance::sample::{
     NOON, account, account_at, after, anonymous, change, data_key, device, ending, event, key,
     other_device, password, presented, refresh_token, renamed, secret, session, token_session,
 };
 use crate::memory::MemoryStore;
+use crate::table::Answer;
 
 const ACTS: u64 = 1500;
 
@@ -287,6 +288,24 @@ async fn everything(store: &dyn Store) -> Vec<String> {
     lines
 }
 
+/// Checks that the table of live sessions says for certain what the database says.
+fn check_image(store: &SqliteStore, seed: u64, n: u64) {
+    let read = |select: &dyn Fn(&Connection) -> Result<Option<Found>, StoreFailed>| {
+        store.readers.read(|db| select(db)).unwrap().map_or(Answer::Gone, Answer::Here)
+    };
+    for sid in (1..=12).map(SessionId) {
+        let kept = read(&|db| sessions::find(db, sid));
+        assert_eq!(store.ask(|table| table.by_sid(sid)).unwrap(), kept, "seed {seed}, act {n}");
+    }
+    for key in (1..=24).map(key) {
+        let kept = read(&|db| sessions::find_by_key(db, key));
+        assert_eq!(store.ask(|table| table.by_key(key)).unwrap(), kept, "seed {seed}, act {n}");
+        let retired = store.readers.read(|db| sessions::is_retired(db, key)).unwrap();
+        let kept = if retired { Answer::Here(()) } else { Answer::Gone };
+        assert_eq!(store.ask(|table| table.is_retired(key)).unwrap(), kept, "seed {seed}, act {n}");
+    }
+}
+
 async fn check_alike(left: &dyn Store, right: &dyn Store, seed: u64, n: u64) {
     let (left, right) = (everything(left).await, everything(right).await);
     for (left, right) in left.iter().zip(&right) {
@@ -326,7 +345,7 @@ async fn sqlite_and_memory_answer_alike_whatever_they_are_asked() {
     let mut hits = [0_u32; ANSWERS.len()];
     for seed in [1, 2, 3, 0xD00B] {
         let directory = Directory::new();
-        let (sqlite, memory) = (directory.open(), MemoryStore::default());
+        let (sqlite, memory) = (filled(directory.open_with_table()).await, MemoryStore::default());
         let mut dice = Dice(seed);
         let mut tokens: Vec<u64> = (1..=24).collect();
         for n in 0..ACTS {
@@ -339,6 +358,7 @@ async fn sqlite_and_memory_answer_alike_whatever_they_are_asked() {
             for (hit, answer) in hits.iter_mut().zip(ANSWERS) {
                 *hit += u32::from(left.starts_with(answer));
             }
+            check_image(&sqlite, seed, n);
             if n % 40 == 0 {
                 check_alike(&sqlite, &memory, seed, n).await;
             }
