@@ -20,7 +20,7 @@ use doorward_server::places::Places;
 use doorward_server::settings::Site;
 use doorward_server::{App, Settings, listen};
 use doorward_store::Store;
-use doorward_store::sqlite::SqliteStore;
+use doorward_store::sqlite::{Shape, SqliteStore};
 use doorward_wire::seal::MasterKey;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -167,8 +167,10 @@ impl Server {
         settings.hash = HashParams::dangerous_cheap();
         change(&mut settings);
         let folder = Arc::new(Folder::fresh());
-        let store: Arc<dyn Store> =
-            Arc::new(SqliteStore::open(&folder.join("doorward.db")).unwrap());
+        // With the table of live sessions, as the server itself.
+        let shape = Shape::new(64 << 20, doorward::clock::elapsed());
+        let store = SqliteStore::open_with_table(&folder.join("doorward.db"), shape).unwrap();
+        let store: Arc<dyn Store> = Arc::new(store);
         let mut master = [0; 32];
         SystemEntropy::default().fill(&mut master);
         Self::open(listener, settings, (HandClock::default(), places), (folder, store, master))
@@ -216,6 +218,13 @@ impl Server {
     /// The database file.
     pub(crate) fn database(&self) -> PathBuf {
         self.folder.join("doorward.db")
+    }
+
+    /// Writes to the database past the server, as another process would, and has it noticed: the
+    /// server looks with the next act, and by itself within a second.
+    pub(crate) async fn write_from_outside(&self, sql: &str) {
+        rusqlite::Connection::open(self.database()).unwrap().execute(sql, ()).unwrap();
+        self.store.probe(self.clock.time()).await.unwrap();
     }
 
     /// Whether the site is [`PRODUCTION`].

@@ -1,8 +1,10 @@
 //! The machine's clock. Only this file may ask it.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use doorward_server::ambient::Clock;
+use doorward_store::sqlite::Elapsed;
 
 /// The machine's clock.
 #[derive(Clone, Copy, Debug)]
@@ -15,6 +17,13 @@ impl Clock for SystemClock {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
     }
+}
+
+/// Tells the time since the start, by a clock that never steps.
+#[must_use]
+pub fn elapsed() -> Elapsed {
+    let start = Stopwatch::start();
+    Arc::new(move || start.elapsed())
 }
 
 /// Measures how long something took.

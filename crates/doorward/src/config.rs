@@ -24,6 +24,11 @@ mod value;
 /// What every setting's name in the environment begins with.
 const PREFIX: &str = "DOORWARD_";
 
+/// The memory of the table of live sessions: 350 000 of them, on a small machine.
+const SESSION_MEMORY_MIB: usize = 64;
+/// The most of it: more sessions than one machine serves.
+const SESSION_MEMORY_MIB_MAX: usize = 64 * 1024;
+
 /// The configuration file, or what the environment adds to it.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -118,6 +123,9 @@ pub struct SessionConfig {
     pub aal3_absolute: Option<Length>,
     /// How long a copy of a bound session's cookies is worth something, `10m`, or `off`.
     pub bound: Option<Bound>,
+    /// The most memory for the table of live sessions, in MiB: 64. With 0 each request asks the
+    /// database.
+    pub memory_mib: Option<usize>,
 }
 
 /// `[token]`
@@ -364,6 +372,18 @@ impl Config {
         }
         let trusted_proxies = self.server.trusted_proxies.clone();
         Ok(Site::Production { origin: origin.to_owned(), trusted_proxies })
+    }
+
+    /// The most bytes of the table of live sessions, or `None` if there is to be none.
+    pub fn session_table_bytes(&self) -> anyhow::Result<Option<usize>> {
+        let mib = self.session.memory_mib.unwrap_or(SESSION_MEMORY_MIB);
+        if mib > SESSION_MEMORY_MIB_MAX {
+            bail!(
+                "[session] memory_mib is {mib}, and the most is {SESSION_MEMORY_MIB_MAX}\nTry: \
+                 memory_mib = 200, for a million sessions"
+            );
+        }
+        Ok((mib > 0).then_some(mib * 1024 * 1024))
     }
 
     fn lifetimes(&self) -> anyhow::Result<Lifetimes> {

@@ -12,7 +12,7 @@ use doorward_server::keyring::Keyring;
 use doorward_server::places::Places;
 use doorward_server::settings::Settings;
 use doorward_store::Store;
-use doorward_store::sqlite::SqliteStore;
+use doorward_store::sqlite::{Shape, SqliteStore};
 
 use crate::clock::SystemClock;
 use crate::data_dir::DataDir;
@@ -25,11 +25,23 @@ pub fn ambient() -> Arc<Ambient> {
     Arc::new(Ambient { clock, entropy })
 }
 
-/// Opens the database of a data folder.
-pub fn store(folder: &DataDir) -> anyhow::Result<Arc<dyn Store>> {
+/// Opens the database of a data folder, with a table of live sessions in front of it if it serves.
+pub fn store(folder: &DataDir, table: Option<Shape>) -> anyhow::Result<Arc<dyn Store>> {
     let path = folder.database();
-    let store = SqliteStore::open(path).with_context(|| format!("opening {}", path.display()))?;
-    Ok(Arc::new(store))
+    let store = match table {
+        Some(shape) => SqliteStore::open_with_table(path, shape),
+        None => SqliteStore::open(path),
+    };
+    Ok(Arc::new(store.with_context(|| format!("opening {}", path.display()))?))
+}
+
+/// What a server has, and a command does without.
+#[derive(Default)]
+pub struct Extras {
+    /// The table of live sessions in front of the database.
+    pub table: Option<Shape>,
+    /// A database of places.
+    pub places: Option<Box<dyn Places>>,
 }
 
 /// Opens everything that answering needs.
@@ -38,11 +50,11 @@ pub async fn app(
     hash_threads: usize,
     folder: &DataDir,
     ambient: Arc<Ambient>,
-    places: Option<Box<dyn Places>>,
+    Extras { table, places }: Extras,
 ) -> anyhow::Result<App> {
     // The key before the database: a database without its key is found out before it is touched.
     let master = folder.master_key(&*ambient.entropy)?;
-    let store = store(folder)?;
+    let store = store(folder, table)?;
     let keys = Keyring::open(&*store, master, settings.sharing())
         .await
         .context("opening the signing keys")?;

@@ -12,13 +12,14 @@ use doorward_server::listen;
 use doorward_server::places::Places;
 use doorward_server::settings::Site;
 use doorward_store::act::{StoreFailed, Swept};
+use doorward_store::sqlite::Shape;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::clock::Stopwatch;
+use crate::clock::{self, Stopwatch};
 use crate::config::{self, Config};
 use crate::data_dir::DataDir;
-use crate::open;
+use crate::open::{self, Extras};
 use crate::places::PlaceDatabase;
 use crate::terminal::say;
 
@@ -42,7 +43,9 @@ pub async fn serve(
     let mut lock = folder.lock()?;
     let threads = config.hash.threads.unwrap_or_else(cores);
     let places = places.map(|database| Box::new(database) as Box<dyn Places>);
-    let app = open::app(settings, threads, &folder, open::ambient(), places).await?;
+    let table = config.session_table_bytes()?.map(|bytes| Shape::new(bytes, clock::elapsed()));
+    let extras = Extras { table, places };
+    let app = open::app(settings, threads, &folder, open::ambient(), extras).await?;
     // Now, so that keys are published before their first use and no login waits for an RSA key.
     issue::make_keys(&app).await.context("making the signing keys")?;
     let link = setup_link(&app, &folder).await?;

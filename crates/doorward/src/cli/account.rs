@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::{DataFlags, Outcome, block_on, folder};
 use crate::config::Config;
-use crate::open;
+use crate::open::{self, Extras};
 use crate::terminal::{read_password, say};
 
 /// How many accounts are read at once.
@@ -66,7 +66,7 @@ pub(super) fn run(command: AccountCommand) -> Result<(), Outcome> {
 
 async fn add(config: &Config, application: Application, role: Role) -> anyhow::Result<()> {
     let (settings, folder) = (config.settings(0)?, folder(config)?);
-    let app = open::app(settings, 1, &folder, open::ambient(), None).await?;
+    let app = open::app(settings, 1, &folder, open::ambient(), Extras::default()).await?;
     let (new, _) = prepare(&app, application, role).await.map_err(explain)?;
     let id = new.account.id;
     app.store.open_account(new).await.map_err(|error| match error {
@@ -87,7 +87,7 @@ fn explain(error: RegisterError) -> anyhow::Error {
 }
 
 async fn list(config: &Config, as_json: bool) -> anyhow::Result<()> {
-    let store = open::store(&folder(config)?)?;
+    let store = open::store(&folder(config)?, None)?;
     let mut after: Option<AccountId> = None;
     loop {
         let page = store.accounts(after, PAGE).await?;

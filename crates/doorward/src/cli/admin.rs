@@ -34,7 +34,7 @@ pub(super) fn run(command: AdminCommand) -> Result<(), Outcome> {
 
 async fn link(config: &Config, folder: &DataDir, url: Option<String>) -> anyhow::Result<()> {
     let configured = config.settings(config.listen()?.port())?;
-    let (store, ambient) = (open::store(folder)?, open::ambient());
+    let (store, ambient) = (open::store(folder, None)?, open::ambient());
     let secret = setup::draw_link(&*store, &ambient).await?;
     // A server that picked a free port has written down which.
     let issuer = url.or_else(|| folder.issuer());
