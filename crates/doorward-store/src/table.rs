@@ -204,6 +204,20 @@ impl<L: Locks> Table<L> {
         }
     }
 
+    /// Tells, *before* the commit, which keys it will retire.
+    ///
+    /// Whoever has just read in the store that a key answers no more must not hear from here that it
+    /// was never retired. Of a retired key the table only knows that the store is to be asked, so
+    /// knowing it too early does no harm, and neither does a commit that then fails.
+    pub(crate) fn announce(&self, keys: Vec<SecretDigest>) {
+        self.change(|ledger| {
+            for key in &keys {
+                self.retire(ledger, *key);
+            }
+            ledger.announced = keys;
+        });
+    }
+
     /// Applies what a commit has changed. Call it after the commit, in the order of commits, and
     /// before anybody hears of them.
     pub(crate) fn apply(&self, changes: Vec<Change>) {
@@ -241,6 +255,9 @@ impl<L: Locks> Table<L> {
             let old_sessions: Vec<_> = self.sessions.iter().map(empty).collect();
             let empty = |shard: &L::Lock<_>| shard.change(|it| std::mem::replace(it, Keys::new()));
             let old_keys: Vec<_> = self.keys.iter().map(empty).collect();
+            for key in ledger.announced.clone() {
+                self.retire(ledger, key);
+            }
             Some((fill, (old_sessions, old_keys)))
         })?;
         // A million entries take a while to drop. Nobody waits for it here.

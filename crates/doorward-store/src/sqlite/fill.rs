@@ -40,7 +40,7 @@ pub(super) struct Caller(SyncSender<Wake>);
 impl Caller {
     pub(super) fn call(&self, wake: Wake) {
         // If a call is waiting already, what it leads to has not begun: one is as good as two.
-        drop(self.0.try_send(wake));
+        let _ = self.0.try_send(wake);
     }
 }
 
@@ -101,7 +101,7 @@ impl Filling {
                     Err(failure) => tracing::error!(%failure, "the table was not filled"),
                 }
                 // Whatever call comes, it is to be tried again.
-                drop(self.called.recv_timeout(PATIENCE));
+                let _ = self.called.recv_timeout(PATIENCE);
             }
             if self.has_ended() {
                 return;

@@ -26,7 +26,7 @@ use super::changes::Changes;
 use super::columns::only;
 use super::fill::{Caller, Wake};
 use crate::act::StoreFailed;
-use crate::table::{Change, Table};
+use crate::table::{Change, Kept, Table};
 
 /// How long ago something began: a clock that never steps, which a caller brings along.
 pub type Elapsed = Arc<dyn Fn() -> Duration + Send + Sync>;
@@ -152,9 +152,19 @@ impl Keeper {
         self.changes.forget();
     }
 
-    /// Reads what the acts of a batch have changed, inside its transaction.
+    /// Reads what the acts of a batch have changed, inside its transaction, and announces what has to
+    /// be known before the commit.
     pub(super) fn read(&self, db: &Connection) -> Vec<Change> {
-        self.changes.read(db)
+        let changes = self.changes.read(db);
+        let retired = changes.iter().filter_map(|change| match change {
+            Change::Retired(key, Kept::Here(())) => Some(*key),
+            _ => None,
+        });
+        let retired: Vec<_> = retired.collect();
+        if !retired.is_empty() {
+            self.image.table.announce(retired);
+        }
+        changes
     }
 
     /// Applies it, once it is kept for certain.

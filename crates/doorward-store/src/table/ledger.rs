@@ -55,6 +55,8 @@ pub(super) struct Ledger<L: Locks> {
     fill: u64,
     /// What has changed since the slice began that is being read.
     changed: Option<Changed>,
+    /// The keys that the commit under way retires, or the last one that did.
+    pub(super) announced: Vec<SecretDigest>,
     members: HashMap<AccountId, Arc<Member<L>>>,
     shared: Shared,
     session_count: usize,
@@ -101,6 +103,7 @@ impl<L: Locks> Ledger<L> {
             lack: Lack::Nothing,
             fill: 0,
             changed: None,
+            announced: Vec::new(),
             members: HashMap::new(),
             shared: Shared::new(),
             session_count: 0,

@@ -8,7 +8,7 @@ use rusqlite::params;
 
 use super::*;
 use crate::conformance::sample::{
-    account, after, anonymous, check_there, ending, event, key, new_secret, session, token_session,
+    account, after, anonymous, check_there, ending, event, key, new_secret, session, token_session, used,
 };
 use crate::table::Answer;
 use crate::{Accounts, Sessions, Store};
@@ -298,7 +298,7 @@ async fn a_change_of_an_account_counts_for_all_its_sessions_at_once() {
     assert_eq!(told(&store, 10), Answer::Gone);
     assert_eq!(
         store.table_size().unwrap(),
-        crate::TableSize { session_count: 0, bytes: 0, is_complete: true }
+        TableSize { session_count: 0, bytes: 0, is_complete: true }
     );
 }
 
@@ -326,7 +326,7 @@ async fn beyond_its_bound_the_table_has_those_used_last_and_asks_for_the_others(
     }
     // A use brings one of them back in.
     let absent = (0..2000).find(|n| told(&store, *n) == Answer::Ask).unwrap();
-    store.touch(SessionId(absent.into()), after(5000)).await.unwrap();
+    store.touch(vec![(SessionId(absent.into()), used(after(5000)))]).await.unwrap();
     assert_eq!(told(&store, absent), Answer::Here(()));
     // Once there is room, all is read again.
     for n in 200..2000 {
@@ -344,7 +344,7 @@ async fn a_row_that_cannot_be_read_is_a_failure_and_the_others_are_found() {
     before.open_session(anonymous(11)).await.unwrap();
     drop(before);
     another_process(&directory)
-        .execute("UPDATE session SET acr = 'aal9' WHERE sid = ?1", params![10_u128.to_be_bytes()])
+        .execute("UPDATE session SET acr = 9 WHERE sid = ?1", params![10_u128.to_be_bytes()])
         .unwrap();
     let store = directory.open_with_table();
     while told(&store, 11) != Answer::Here(()) {
