@@ -50,6 +50,8 @@ mod entry;
 mod ledger;
 mod locks;
 mod shard;
+#[cfg(test)]
+mod tests;
 
 /// How many shards there are. The lock of one is held for no longer than one session takes.
 const SHARD_COUNT: usize = 64;

@@ -8,7 +8,8 @@ use rusqlite::params;
 
 use super::*;
 use crate::conformance::sample::{
-    account, after, anonymous, check_there, ending, event, key, new_secret, session, token_session, used,
+    account, after, anonymous, check_there, ending, event, key, new_secret, session, token_session,
+    used,
 };
 use crate::table::Answer;
 use crate::{Accounts, Sessions, Store};
