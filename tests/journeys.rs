@@ -2,6 +2,7 @@
 
 mod anonymous;
 mod behind_nginx;
+mod beside;
 mod bound;
 mod command_line;
 mod cookie;

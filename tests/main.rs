@@ -7,6 +7,7 @@
 //!   endpoints  the table of routes against what everybody really gets
 //!   bad_input  what no route may swallow
 //!   chromium   the pages in a real browser
+//!   models     protocols in every order of their steps, by spin
 //!   readme     the README's transcript, run as printed
 //! ```
 //!
@@ -24,4 +25,5 @@ mod chromium;
 mod endpoints;
 mod harness;
 mod journeys;
+mod models;
 mod readme;

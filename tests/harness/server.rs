@@ -223,7 +223,8 @@ impl Server {
     /// Writes to the database past the server, as another process would, and has it noticed: the
     /// server looks with the next act, and by itself within a second.
     pub(crate) async fn write_from_outside(&self, sql: &str) {
-        rusqlite::Connection::open(self.database()).unwrap().execute(sql, ()).unwrap();
+        let outside = rusqlite::Connection::open(self.database()).unwrap();
+        assert!(outside.execute(sql, ()).unwrap() > 0, "{sql}");
         self.store.probe(self.clock.time()).await.unwrap();
     }
 

@@ -121,12 +121,10 @@ async fn whatever_carries_another_epoch_is_refused_wherever_it_is_kept() {
     for change in ["epoch + 1", "epoch - 1"] {
         let server = Server::start().await;
         let ada = server.member("ada").await;
-        let db = rusqlite::Connection::open(server.database()).unwrap();
-        db.busy_timeout(Duration::from_secs(5)).unwrap();
-        db.execute("UPDATE account SET epoch = 5", ()).unwrap();
+        server.write_from_outside("UPDATE account SET epoch = 5").await;
         let (browser, tokens) = (server.sign_in(&ada).await, server.tokens(&ada).await);
         // As another node would, or a backup that was restored: the sessions stay where they are.
-        db.execute(&format!("UPDATE account SET epoch = {change}"), ()).unwrap();
+        server.write_from_outside(&format!("UPDATE account SET epoch = {change}")).await;
         assert_eq!(server.rows().session, 2);
         assert!(!browser.is_signed_in().await, "{change}");
         server.whoami(&tokens.access).await.must_be_problem(401, "invalid_token");
@@ -140,9 +138,7 @@ async fn a_disabled_account_is_refused_everywhere_at_once() {
     let server = Server::start().await;
     let ada = server.member("ada").await;
     let (browser, tokens) = (server.sign_in(&ada).await, server.tokens(&ada).await);
-    let db = rusqlite::Connection::open(server.database()).unwrap();
-    db.busy_timeout(Duration::from_secs(5)).unwrap();
-    db.execute("UPDATE account SET disabled = 1", ()).unwrap();
+    server.write_from_outside("UPDATE account SET disabled = 1").await;
     assert!(!browser.is_signed_in().await);
     server.whoami(&tokens.access).await.must_be_problem(401, "invalid_token");
     server.refresh(&tokens.refresh).await.must_be_problem(401, "invalid-refresh-token");

@@ -55,10 +55,15 @@ bool moved;
 
 /* The ledger. */
 bool ledger_held, filling, wants_fill = true, announced;
-bool session_changed, retired_changed;
+/* Whether a slice is being read, and what has changed since that began. */
+bool slice_of_sessions, session_changed, slice_of_retired, retired_changed;
 
 /* Whether the writer has not looked for as long as the bound; and whether the bound has passed once. */
+#ifdef FOREIGN
 bool stale = true;
+#else
+bool stale;
+#endif
 bool bound_passed;
 
 /* What was asked for, and what was acknowledged. */
@@ -66,6 +71,9 @@ bool tried_open, tried_rename, tried_end, tried_touch;
 bool opened, renamed, ended;
 bool foreign_ended, foreign_ended_long_ago;
 bool was_kept[3];
+
+/* Whether the request was answered. What happens after that shows nothing. */
+bool answered;
 
 /* What may happen once. */
 bool has_failed;
@@ -77,6 +85,7 @@ inline void() {
 
 /* The writer's look whether another process has written. `time` is taken before it. */
 inline look() {
+#ifdef FOREIGN
     atomic { time = bound_passed };
     atomic {
 #ifndef NO_LOOK
@@ -90,6 +99,9 @@ inline look() {
         :: else
         fi
     }
+#else
+    skip
+#endif
 }
 
 /* What a commit has left goes into the table, with the word closed. */
@@ -99,13 +111,13 @@ inline apply() {
     :: was_open ->
         atomic {
             if
-            :: act != LOOK -> session_changed = true; has = next
+            :: act != LOOK -> session_changed = slice_of_sessions; has = next
             :: else
             fi
         };
         atomic {
             if
-            :: next_retired != old_retired -> retired_changed = true; has_retired = next_retired
+            :: next_retired != old_retired -> retired_changed = slice_of_retired; has_retired = next_retired
             :: else
             fi
         }
@@ -138,15 +150,15 @@ end_of_work:
         do
         :: atomic {
             if
-            :: !tried_open -> tried_open = true; act = OPEN
-            :: opened && !tried_end -> tried_end = true; act = END
+            :: !answered && !tried_open -> tried_open = true; act = OPEN
+            :: !answered && opened && !tried_end -> tried_end = true; act = END
 #ifndef FOREIGN
-            :: opened && !tried_rename -> tried_rename = true; act = RENAME
+            :: !answered && opened && !tried_rename -> tried_rename = true; act = RENAME
 #endif
 #ifdef ALONE
-            :: opened && !tried_touch -> tried_touch = true; act = TOUCH
+            :: !answered && opened && !tried_touch -> tried_touch = true; act = TOUCH
 #endif
-            :: stale || (foreign_wrote && !foreign_known) -> act = LOOK
+            :: !answered && (stale || (foreign_wrote && !foreign_known)) -> act = LOOK
             fi;
             /* From here on nobody else can commit. */
             locked = (act != LOOK)
@@ -220,14 +232,15 @@ active proctype Filler() {
 
 start:
     {
+        skip;
 end_of_work:
         do
         :: atomic {
-            wants_fill && !ledger_held ->
+            !answered && wants_fill && !ledger_held ->
             wants_fill = false; filling = true; open = true; complete = false;
             has = NONE; has_retired = announced; moved = true
         };
-        atomic { !ledger_held -> session_changed = false };
+        atomic { !ledger_held -> slice_of_sessions = true; session_changed = false };
         atomic { read = kept };
         atomic {
             !ledger_held;
@@ -240,9 +253,9 @@ end_of_work:
 #endif
             :: !filling
             fi;
-            read = NONE; moved = true
+            read = NONE; slice_of_sessions = false; session_changed = false; moved = true
         };
-        atomic { !ledger_held -> retired_changed = false };
+        atomic { !ledger_held -> slice_of_retired = true; retired_changed = false };
         atomic { read_retired = kept_retired };
         atomic {
             !ledger_held;
@@ -250,7 +263,7 @@ end_of_work:
             :: filling && !retired_changed && read_retired -> has_retired = true
             :: else
             fi;
-            read_retired = false; moved = true
+            read_retired = false; slice_of_retired = false; retired_changed = false; moved = true
         };
         atomic {
             !ledger_held;
@@ -271,7 +284,7 @@ end_of_work:
 active proctype Foreign() {
 end_without_work:
     atomic {
-        opened && !locked ->
+        opened && !locked && !answered ->
         foreign_wrote = true;
         if
         :: kept = NONE; kept_retired = false; foreign_ended = true
@@ -282,7 +295,9 @@ end_without_work:
 
 /* Time passes: as much as the bound, once. */
 active proctype Clock() {
+end_without_work:
     atomic {
+        !answered ->
         bound_passed = true; stale = true;
         foreign_ended_long_ago = foreign_ended
     }
@@ -293,12 +308,14 @@ active proctype Clock() {
 #ifdef CRASH
 /* The machine loses power: all that is not on the disk is gone. */
 active proctype Crash() {
+end_without_work:
     atomic {
+        !answered ->
         boots = 1; locked = false; ledger_held = false;
         open = false; complete = false; filling = false; wants_fill = true;
         has = NONE; has_retired = false; announced = false;
-        session_changed = false; retired_changed = false;
-        stale = true; foreign_known = foreign_wrote; moved = true
+        session_changed = false; retired_changed = false; moved = true;
+        slice_of_sessions = false; slice_of_retired = false
     }
 }
 
@@ -349,16 +366,19 @@ active proctype Request() {
         :: told -> accepted = seen
         :: else -> atomic { accepted = (kept == secret) }
         fi;
+        atomic { seen = false; told = false; goto_store = false; was_complete = false };
         if
         :: !accepted && secret == 1 ->
             ask(has_retired);
             if
             :: told && !seen -> known = false
             :: else -> atomic { known = kept_retired }
-            fi
+            fi;
+            atomic { seen = false; told = false; goto_store = false; was_complete = false }
         :: else
         fi;
         atomic {
+            answered = true;
             assert(!(accepted && was_ended));
             assert(!accepted || was_kept[secret]);
             if

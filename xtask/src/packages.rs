@@ -20,6 +20,10 @@ pub(crate) const BROWSER: [Package; 3] = [
 /// What makes certificates for the tests.
 pub(crate) const CERTIFICATES: [Package; 1] = [Package { program: "openssl", name: "openssl" }];
 
+/// What checks models, and the C compiler that it needs.
+pub(crate) const MODELS: [Package; 2] =
+    [Package { program: "spin", name: "spin" }, Package { program: "cc", name: "gcc" }];
+
 /// What a measurement needs: a load, and a way to keep it off the server's core.
 pub(crate) const LOAD: [Package; 2] =
     [Package { program: "wrk", name: "wrk" }, Package { program: "taskset", name: "util-linux" }];

@@ -10,6 +10,7 @@ pub(crate) fn run(arguments: &[&str]) -> Outcome {
     packages::ensure(&packages::BROWSER)?;
     npm::ensure()?;
     packages::ensure(&packages::CERTIFICATES)?;
+    packages::ensure(&packages::MODELS)?;
     packages::unpack_nginx()?;
     step::run(&mut step::command(&["cargo", "test", "--workspace", "--doc"]))?;
     if step::read(&mut step::command(&["cargo", "nextest", "--version"])).is_ok() {

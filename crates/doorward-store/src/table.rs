@@ -24,7 +24,7 @@
 //! - *A change that stops in the middle*, because of a bug: the word stays closed for good.
 //! - *Memory*: bounded. Beyond the bound those used last are here, and a miss asks the store.
 //!
-//! `tests/looms.rs` tries these in every order of the threads' steps, and `tests/models` the whole
+//! `table/tests/looms.rs` tries these in every order of the threads' steps, and `tests/models` the whole
 //! protocol in every order of its own.
 //!
 //! # What is not here

@@ -3,10 +3,12 @@
 
 use std::collections::HashSet;
 use std::hash::Hash;
+use std::mem::size_of;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use doorward_core::account::{Account, Epoch};
+use doorward_core::binding::Bound;
 use doorward_core::session::{Assurance, Carrier, Device, Method, Owner, Session};
 use doorward_wire::{AccountId, SecretDigest, SessionId, UnixTime};
 
@@ -31,6 +33,8 @@ pub(crate) struct Entry<L: Locks> {
     kind: Arc<Kind>,
     agent: Arc<Agent>,
     ip: Ip,
+    /// Few are: they have it beside them.
+    bound: Option<Box<Bound>>,
 }
 
 /// An account that has sessions in the table, as the store has it. One change of it counts for them
@@ -110,6 +114,7 @@ impl<L: Locks> Entry<L> {
             generation,
             amr,
             acr,
+            bound,
         } = session;
         let Device { user_agent, label, ip } = device;
         Self {
@@ -123,6 +128,7 @@ impl<L: Locks> Entry<L> {
             kind: shared.kind(Kind { carrier, remembered, amr, acr }),
             agent: shared.agent(Agent { user_agent, label }),
             ip: Ip::of(ip),
+            bound: bound.map(Box::new),
         }
     }
 
@@ -150,6 +156,7 @@ impl<L: Locks> Entry<L> {
             generation: self.generation,
             amr: self.kind.amr.clone(),
             acr: self.kind.acr,
+            bound: self.bound.as_deref().copied(),
         };
         let Agent { user_agent, label } = &*self.agent;
         let device = Device {
@@ -173,11 +180,12 @@ impl<L: Locks> Entry<L> {
     }
 
     /// The bytes that it holds beside its own and those that it shares.
-    pub(crate) fn own_text(&self) -> usize {
-        match &self.ip {
+    pub(crate) fn bytes_beside(&self) -> usize {
+        let ip = match &self.ip {
             Ip::V4(_) => 0,
             Ip::Text(text) => text.len(),
-        }
+        };
+        ip + self.bound.as_ref().map_or(0, |_| size_of::<Bound>())
     }
 
     /// Takes it apart, into what may be shared.

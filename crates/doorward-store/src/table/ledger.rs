@@ -337,7 +337,7 @@ impl<L: Locks> Ledger<L> {
 }
 
 fn bytes_of<L: Locks>(entry: &Entry<L>) -> usize {
-    size_of::<Entry<L>>() + SESSION_BESIDE + entry.own_text()
+    size_of::<Entry<L>>() + SESSION_BESIDE + entry.bytes_beside()
 }
 
 fn standing(found: &Found) -> Kept<Account> {
