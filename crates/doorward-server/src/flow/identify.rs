@@ -187,7 +187,7 @@ pub async fn identify(
 
 /// Finds out whose session is shown, and whether the request looks like that session's own.
 ///
-/// The session is read from the store each time: what has ended is refused from the moment its end
+/// The store is asked each time: what has ended is refused from the moment its end
 /// was acknowledged.
 pub async fn recognise(
     app: &App,
