@@ -15,8 +15,6 @@
 //!
 //! No words and no mail: the server tells, this decides what is told to whom.
 
-use doorward_wire::UnixTime;
-
 use crate::device::Device;
 use crate::event::{Event, EventKind};
 use crate::session::Session;
@@ -39,20 +37,23 @@ pub fn is_alarming(event: &Event) -> bool {
 }
 
 /// Who looks at their notices.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Viewer<'a> {
     /// The session they look from.
     pub session: &'a Session,
-    /// What opened it.
-    pub device: &'a Device,
+    /// Roughly where they are.
+    pub here: Whereabouts,
 }
 
 impl Viewer<'_> {
     /// Whether a notice is for these eyes. What somebody did is no news to the session they did it in.
+    /// `whereabouts` says where a device is.
     #[must_use]
-    pub fn is_told(&self, event: &Event) -> bool {
+    pub fn is_told(&self, event: &Event, whereabouts: impl FnOnce(&Device) -> Whereabouts) -> bool {
         match event.kind {
-            EventKind::LoginNewPlace => !self.is_of(event) && !self.came_along_with(event),
+            EventKind::LoginNewPlace => {
+                !self.is_of(event) && !self.came_along_with(event, whereabouts)
+            }
             EventKind::PasswordChanged => !self.is_of(event),
             // The session may be shared with a thief: its owner must hear of it in it, too.
             _ => true,
@@ -65,18 +66,20 @@ impl Viewer<'_> {
 
     /// Whether this session was opened after the event, from where the event came from: then whoever
     /// looks may be who is told of.
-    fn came_along_with(&self, event: &Event) -> bool {
-        let opened_at: UnixTime = self.session.opened_at;
+    fn came_along_with(
+        &self,
+        event: &Event,
+        whereabouts: impl FnOnce(&Device) -> Whereabouts,
+    ) -> bool {
         let (Some(label), Some(ip)) = (&event.device, &event.ip) else { return false };
         let there = Device { label: label.clone(), ip: ip.clone(), ..Device::default() };
-        let is_there = Whereabouts::of(self.device, None).is_near(&Whereabouts::of(&there, None));
-        is_there && opened_at >= event.at
+        self.session.opened_at >= event.at && self.here.is_near(&whereabouts(&there))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use doorward_wire::{AccountId, EventId, FreshSecret, SessionId};
+    use doorward_wire::{AccountId, EventId, FreshSecret, SessionId, UnixTime};
 
     use super::*;
 
@@ -108,8 +111,9 @@ mod tests {
     fn check(kind: EventKind, (sid, opened_at): (u128, u64), device: &Device, is_told: bool) {
         let secret = FreshSecret::from_random([1; 32]);
         let session = Session::open_anonymous(SessionId(sid), &secret, UnixTime(opened_at));
-        let viewer = Viewer { session: &session, device };
-        assert_eq!(viewer.is_told(&event(kind)), is_told, "{kind:?} to session {sid}");
+        let nowhere_known = |device: &Device| Whereabouts::of(device, None);
+        let viewer = Viewer { session: &session, here: nowhere_known(device) };
+        assert_eq!(viewer.is_told(&event(kind), nowhere_known), is_told, "{kind:?} to {sid}");
     }
 
     #[test]

@@ -139,6 +139,7 @@ macro_rules! store_laws {
             notices::a_notice_goes_with_its_event,
             notices::a_reuse_opens_a_notice_in_the_act_that_ends_the_session,
             notices::a_login_from_a_new_place_is_told_with_it,
+            notices::a_country_does_not_hide_another_of_the_same_network,
             notices::a_refused_login_is_remembered_nowhere,
             notices::a_place_is_forgotten_after_ninety_days,
             notices::the_places_of_an_account_are_bounded,

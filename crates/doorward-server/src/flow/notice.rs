@@ -64,7 +64,7 @@ pub async fn open(
         let wanted = limit - open.items.len();
         let page = app.store.notices_of(account.id, open.next, wanted).await?;
         open.next = page.items.last().filter(|_| page.more).map(|event| event.id);
-        open.items.extend(page.items.into_iter().filter(|event| viewer(caller).is_told(event)));
+        open.items.extend(page.items.into_iter().filter(|event| is_told(app, caller, event)));
         if open.next.is_none() || open.items.len() == limit {
             break;
         }
@@ -82,8 +82,7 @@ pub async fn answer(
 ) -> Result<Answered, AnswerError> {
     let account = caller.live().account().ok_or(AnswerError::NotOpen)?.id;
     let notice = app.store.notice(account, id).await?;
-    let notice =
-        notice.filter(|event| viewer(caller).is_told(event)).ok_or(AnswerError::NotOpen)?;
+    let notice = notice.filter(|event| is_told(app, caller, event)).ok_or(AnswerError::NotOpen)?;
     let (reason, is_shared) = match answer {
         Answer::Me => ("was-me", false),
         Answer::NotMe => ("was-not-me", notice.session == Some(caller.sid())),
@@ -104,6 +103,8 @@ pub async fn answer(
     Ok(if is_shared { Answered::SignedOut } else { Answered::StillIn })
 }
 
-fn viewer(caller: &Caller) -> Viewer<'_> {
-    Viewer { session: caller.live().session(), device: caller.device() }
+fn is_told(app: &App, caller: &Caller, event: &Event) -> bool {
+    let here = app.whereabouts(caller.device());
+    let viewer = Viewer { session: caller.live().session(), here };
+    viewer.is_told(event, |device| app.whereabouts(device))
 }

@@ -222,3 +222,18 @@ pub async fn the_places_of_an_account_are_bounded(store: Tried) {
     open(&store, &[&arriving(2001, (HOME.0, "10.0.0.0/16"), after(last))]).await;
     assert_eq!(store.notices_of(ADA, None, 9999).await.unwrap().items.len() as u64, last + 1);
 }
+
+/// Law: in a network that is of two countries each is known by itself.
+#[doc(hidden)]
+pub async fn a_country_does_not_hide_another_of_the_same_network(store: Tried) {
+    with_two_accounts(&store).await;
+    let of = |n, country: Option<&str>| {
+        let mut new = arriving(n, HOME, after(n));
+        new.whereabouts.as_mut().unwrap().country = country.map(str::to_owned);
+        new
+    };
+    open(&store, &[&of(10, Some("France")), &of(11, Some("Russia"))]).await;
+    assert_eq!(notices(&store, ADA).await.len(), 1);
+    open(&store, &[&of(12, Some("France")), &of(13, Some("Russia")), &of(14, None)]).await;
+    assert_eq!(notices(&store, ADA).await.len(), 1, "both are known by now");
+}

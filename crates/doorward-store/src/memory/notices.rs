@@ -16,15 +16,8 @@ impl State {
         let now = new.session.opened_at;
         let before = self.visits.entry(account).or_default();
         let is_new = here.is_new(before, now);
-        let same = |visit: &&mut Visit| {
-            let there = &visit.whereabouts;
-            there.device == here.device && there.network == here.network
-        };
-        match before.iter_mut().find(same) {
-            Some(visit) => {
-                visit.whereabouts.country.clone_from(&here.country);
-                visit.seen_at = visit.seen_at.max(now);
-            }
+        match before.iter_mut().find(|visit| visit.whereabouts == *here) {
+            Some(visit) => visit.seen_at = visit.seen_at.max(now),
             None => before.push(Visit { whereabouts: here.clone(), seen_at: now }),
         }
         before.retain(|visit| now.since(visit.seen_at) < REMEMBERED);

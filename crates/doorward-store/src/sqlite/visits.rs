@@ -15,15 +15,20 @@ pub(super) fn arrive(db: &Connection, new: &NewSession) -> Result<(), StoreFaile
         WHERE account = ?1";
     const KEEP: &str = "INSERT INTO visit (account, device, network, country, seen_at)
         VALUES (?1, ?2, ?3, ?4, ?5)
-        ON CONFLICT DO UPDATE SET country = excluded.country,
-            seen_at = max(seen_at, excluded.seen_at)";
+        ON CONFLICT DO UPDATE SET seen_at = max(seen_at, excluded.seen_at)";
     let Some((account, here)) = new.arrival() else { return Ok(()) };
     let now = new.session.opened_at;
     let before = all(db, LATELY, (bytes(account.0),), visit)?;
     if here.is_new(&before, now) {
         events::keep(db, &new.arriving())?;
     }
-    let row = params![bytes(account.0), here.device, here.network, here.country, whole(now.0),];
+    let row = params![
+        bytes(account.0),
+        here.device,
+        here.network,
+        here.country.as_deref().unwrap_or_default(),
+        whole(now.0),
+    ];
     change(db, KEEP, row)?;
     if before.len() >= VISIT_COUNT_MAX
         || before.iter().any(|visit| now.since(visit.seen_at) >= REMEMBERED)
@@ -36,16 +41,16 @@ pub(super) fn arrive(db: &Connection, new: &NewSession) -> Result<(), StoreFaile
 /// Forgets places that are not known any more, and beyond so many those seen longest ago.
 fn forget(db: &Connection, account: AccountId, past: i64) -> Result<(), StoreFailed> {
     const OLD: &str = "DELETE FROM visit WHERE account = ?1 AND seen_at <= ?2";
-    const MANY: &str = "DELETE FROM visit WHERE account = ?1 AND (device, network) IN (
-        SELECT device, network FROM visit WHERE account = ?1
-        ORDER BY seen_at DESC, device, network LIMIT -1 OFFSET ?2)";
+    const MANY: &str = "DELETE FROM visit WHERE account = ?1 AND (device, network, country) IN (
+        SELECT device, network, country FROM visit WHERE account = ?1
+        ORDER BY seen_at DESC, device, network, country LIMIT -1 OFFSET ?2)";
     change(db, OLD, (bytes(account.0), past))?;
     change(db, MANY, (bytes(account.0), rows(VISIT_COUNT_MAX)))?;
     Ok(())
 }
 
 fn visit(row: &mut Columns<'_>) -> Result<Visit, StoreFailed> {
-    let whereabouts =
-        Whereabouts { device: row.take()?, network: row.take()?, country: row.take()? };
-    Ok(Visit { whereabouts, seen_at: row.time()? })
+    let (device, network, country) = (row.take()?, row.take()?, row.take::<String>()?);
+    let country = Some(country).filter(|country| !country.is_empty());
+    Ok(Visit { whereabouts: Whereabouts { device, network, country }, seen_at: row.time()? })
 }

@@ -15,10 +15,10 @@ CREATE TABLE visit (
     account BLOB NOT NULL REFERENCES account (id) ON DELETE CASCADE,
     device TEXT NOT NULL,
     network TEXT NOT NULL,
-    -- Where it is known.
-    country TEXT,
+    -- Empty where it is not known. Of one network a part can be in another country.
+    country TEXT NOT NULL,
     seen_at INTEGER NOT NULL,
-    PRIMARY KEY (account, device, network)
+    PRIMARY KEY (account, device, network, country)
 ) STRICT, WITHOUT ROWID;
 
 -- The unused tokens of a session stand first in it, before the long chain of used ones.
