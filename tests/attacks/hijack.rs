@@ -119,6 +119,19 @@ async fn a_cookie_on_another_continent_is_asked_however_much_time_has_passed() {
     assert_eq!(told(&server, 2).await, ["continent-changed", "impossible-travel"]);
 }
 
+/// A proxy adds the thief's address to what the thief has sent. Bytes that are no text hide it from
+/// nobody.
+#[tokio::test]
+async fn a_thief_does_not_hide_where_they_are_behind_bytes_that_are_no_text() {
+    let server = server(Reactions::default()).await;
+    let owner = sign_in(&server, &server.member("ada").await, CHROME, LYON).await;
+    let sent = [b"\xFF, ", SYDNEY.as_bytes()].concat();
+    let client = server.client().always("user-agent", CHROME).always("x-forwarded-for", sent);
+    let thief = Browser::new(client, &server.origin).with_cookie_of(&owner);
+    asked(thief.get(SESSION).await);
+    assert!(owner.is_signed_in().await, "the control");
+}
+
 #[tokio::test]
 async fn a_cookie_that_travels_faster_than_a_plane_is_asked() {
     let server = server(Reactions::default()).await;

@@ -92,6 +92,26 @@ async fn of_a_chain_of_addresses_only_what_our_own_proxies_said_counts() {
     }
 }
 
+/// Attack 26: bytes that are no text, before what our proxy has added, hide nothing of it.
+#[tokio::test]
+async fn what_is_no_text_hides_nothing_that_our_own_proxy_said() {
+    let server = Server::production(|_| {}).await;
+    let alice = server.member("alice").await;
+    for (fields, expected) in [
+        (&[&b"\xFF, 203.0.113.9"[..]][..], "203.0.113.9"),
+        (&[b"192.0.2.66", b"\xFF, 203.0.113.9"], "203.0.113.9"),
+        (&[b"\xE9", b"203.0.113.9"], "203.0.113.9"),
+        (&[b"192.0.2.66, \xFF"], "127.0.0.1"),
+        (&[b"192.0.2.66", b"\xFF"], "127.0.0.1"),
+    ] {
+        let request = server.browser().request("POST", "/api/v1/login").json(&login(&alice));
+        let request = request.without("x-forwarded-for");
+        let request =
+            fields.iter().fold(request, |request, field| request.header("x-forwarded-for", field));
+        assert_eq!(written_address(request).await, expected, "{fields:?}");
+    }
+}
+
 /// Attack 26, with a real proxy that adds to what the client sent instead of replacing it.
 #[tokio::test]
 async fn behind_a_proxy_that_appends_what_the_client_wrote_is_not_believed() {

@@ -118,10 +118,13 @@ fn client(app: &App, peer: IpAddr, request: &Request<Body>) -> (Client, Option<P
 /// The last address in `X-Forwarded-For` that is not one of our own proxies: the only one that
 /// nobody outside could write.
 fn forwarded_for(site: &Site, headers: &HeaderMap) -> Option<IpAddr> {
-    let fields: Vec<&str> =
-        headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok()).collect();
+    let fields: Vec<&[u8]> =
+        headers.get_all("x-forwarded-for").iter().map(HeaderValue::as_bytes).collect();
     let mut last = None;
-    for text in fields.iter().flat_map(|field| field.split(',')).rev() {
+    // By bytes: a proxy adds to what the client has sent, and what is no text there must not hide what
+    // the proxy has said.
+    for bytes in fields.iter().flat_map(|field| field.split(|byte| *byte == b',')).rev() {
+        let text = std::str::from_utf8(bytes).unwrap_or_default();
         let Ok(ip) = text.trim().parse::<IpAddr>() else { return last };
         last = Some(ip.to_canonical());
         if !site.trusts(ip) {
