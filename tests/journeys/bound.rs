@@ -316,6 +316,22 @@ async fn a_login_over_a_bound_session_ends_it_and_is_bound_anew() {
     assert!(before.browser.is_signed_in().await);
 }
 
+/// The browser brings its key and asks for the page at once, and still has the ticket of the session
+/// before.
+#[tokio::test]
+async fn what_left_before_the_new_binding_with_the_ticket_before_is_answered() {
+    let (server, device) = (production().await, Device::new());
+    let ada = server.member("ada").await;
+    let before = device.sign_in(&server, &ada).await;
+    let login = server.sign_in_with(&before.browser, &ada, json!({})).await.must_be(200);
+    let page = before.browser.request("GET", "/account");
+    let proof = Device::new().first(&offered(&login).unwrap());
+    before.browser.send(registration(&before.browser, &proof)).await.must_be(200);
+    page.await.must_be(200);
+    assert!(server.events(EventKind::BindingRefused).await.is_empty(), "nobody is suspected");
+    assert!(before.browser.is_signed_in().await);
+}
+
 #[tokio::test]
 async fn switching_it_off_frees_no_session_that_is_bound() {
     let (server, device) = (production().await, Device::new());

@@ -17,8 +17,8 @@
 //! - *A second key*: a session is bound once.
 //! - *A proof shown again*: each challenge has a number, and one counts only when it is greater than
 //!   every one before. That is one number to keep, and true on every node.
-//! - *Honest requests on their way*: those that left the browser before it had its first ticket are
-//!   let through for [`ON_ITS_WAY_MAX`].
+//! - *Honest requests on their way*: those that left the browser before it had its first ticket, with
+//!   none or with that of the session before, are let through for [`ON_ITS_WAY_MAX`].
 //!
 //! # What is not here
 //!
@@ -121,8 +121,14 @@ impl Bound {
     /// Decides whether a request of this session counts with what it showed.
     pub fn admit(&self, shown: Shown, now: UnixTime) -> Result<(), BindingRefusal> {
         match shown {
-            // A clock that was far ahead when the session was bound lets nobody in for long.
-            Shown::Nothing if now.since(self.at).max(self.at.since(now)) < ON_ITS_WAY_MAX => Ok(()),
+            // Also with what is no ticket: a browser that has signed in anew still sends the ticket of
+            // the session before, and whoever would be refused for theirs would send none. A clock
+            // that was far ahead when the session was bound lets nobody in for long.
+            Shown::Nothing | Shown::Forged
+                if now.since(self.at).max(self.at.since(now)) < ON_ITS_WAY_MAX =>
+            {
+                Ok(())
+            }
             Shown::Nothing => Err(BindingRefusal::Missing),
             Shown::Forged => Err(BindingRefusal::Forged),
             Shown::Until(end) if end <= now => Err(BindingRefusal::Expired),
@@ -198,8 +204,10 @@ mod tests {
     }
 
     #[test]
-    fn something_else_counts_for_nothing_at_any_time() {
-        check(Shown::Forged, NOON.0, Some(BindingRefusal::Forged));
+    fn the_ticket_of_a_session_before_counts_for_as_little_as_none() {
+        check(Shown::Forged, NOON.0 + 9, None);
+        check(Shown::Forged, NOON.0 + 10, Some(BindingRefusal::Forged));
+        check(Shown::Forged, NOON.0 - 10, Some(BindingRefusal::Forged));
     }
 
     #[track_caller]
