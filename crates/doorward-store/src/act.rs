@@ -72,7 +72,8 @@ pub struct NewSession {
     pub whereabouts: Option<Whereabouts>,
     /// Its first refresh token, when tokens carry it.
     pub refresh: Option<RefreshToken>,
-    /// The session that the browser had before. It ends in the same act, with its log entry.
+    /// The session that the browser had before, by its secret or by one that was retired. It ends in
+    /// the same act, with its log entry.
     pub replaces: Option<SecretDigest>,
     /// Keys of session data that go over from the replaced session, if that one was anonymous.
     pub carry: Vec<DataKey>,

@@ -70,6 +70,7 @@ macro_rules! store_laws {
             sessions::a_touch_from_before_a_proof_leaves_its_assurance,
             sessions::a_touch_never_revives_an_ended_session,
             renaming::a_renamed_session_answers_to_its_new_key_alone,
+            renaming::a_login_ends_the_session_whose_retired_key_it_replaces,
             renaming::a_session_is_known_by_the_device_of_the_last_proof,
             renaming::a_retired_key_is_remembered_as_long_as_its_session,
             renaming::a_rename_takes_no_other_sessions_key,

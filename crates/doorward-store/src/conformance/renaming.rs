@@ -46,6 +46,19 @@ pub async fn a_renamed_session_answers_to_its_new_key_alone(store: Tried) {
     assert_eq!(store.events(99).await.unwrap().iter().filter(|it| it.id == event(1).id).count(), 1);
 }
 
+/// Law: a login that shows the secret from before a new proof ends that session, too.
+#[doc(hidden)]
+pub async fn a_login_ends_the_session_whose_retired_key_it_replaces(store: Tried) {
+    with_two_accounts(&store).await;
+    let before = session(10, 1);
+    open(&store, &[&before]).await;
+    store.rename(new_secret(&before, 20, event(1))).await.unwrap();
+    open(&store, &[&NewSession { replaces: Some(key(10)), ..session(11, 2) }]).await;
+    check_there(store.session_by_key(key(20)).await.unwrap().as_ref(), false);
+    check_there(store.session_by_key(key(11)).await.unwrap().as_ref(), true);
+    assert_eq!(store.head().await.unwrap(), 1);
+}
+
 /// Law: where the owner has proved themselves is what the session is known by, and a proof that does
 /// not count moves nothing.
 #[doc(hidden)]

@@ -36,7 +36,8 @@ impl State {
 
     /// Opens a session that was looked at.
     pub(super) fn open(&mut self, new: NewSession) {
-        let before = new.replaces.and_then(|key| self.sid_of(key));
+        let renewed = |key| self.retired.get(&key).map(|(sid, _)| *sid);
+        let before = new.replaces.and_then(|key| self.sid_of(key).or_else(|| renewed(key)));
         let ending = new.replacing();
         let sid = new.session.sid;
         self.arrive(&new);

@@ -275,9 +275,18 @@ fn name(db: &Connection, device: &Device) -> Result<(), rusqlite::Error> {
 /// Ends the session that the browser had before, if it still has one.
 fn replace(db: &Connection, new: &NewSession) -> Result<(), StoreFailed> {
     const BEFORE: &str = "SELECT sid, account FROM session WHERE key = ?1 AND sid <> ?2";
+    // The answer with its new secret was lost, or is on its way still.
+    const RENEWED: &str = "SELECT s.sid, s.account FROM retired_key AS r
+        JOIN session AS s ON s.sid = r.sid WHERE r.key = ?1 AND s.sid <> ?2";
     let Some(key) = new.replaces else { return Ok(()) };
-    let asked = (key.0, bytes(new.session.sid.0));
-    let before = first(db, BEFORE, asked, |row| Ok((SessionId(row.id()?), row.maybe_id()?)))?;
+    let look = |sql| {
+        let asked = (key.0, bytes(new.session.sid.0));
+        first(db, sql, asked, |row| Ok((SessionId(row.id()?), row.maybe_id()?)))
+    };
+    let before = match look(BEFORE)? {
+        Some(before) => Some(before),
+        None => look(RENEWED)?,
+    };
     let Some((sid, owner)) = before else { return Ok(()) };
     // Somebody else's data does not go over: on a shared computer it would be read by the next.
     if owner.is_none() {
