@@ -470,3 +470,27 @@ async fn neither_ticket_nor_challenge_nor_proof_gets_into_the_database() {
     }
     theft.end().await;
 }
+
+/// Whoever floods us with one stolen cookie hides no other theft, and does not fill its owner's log.
+#[tokio::test]
+async fn a_flood_with_one_stolen_cookie_hides_no_other_theft() {
+    let theft = Theft::begin().await;
+    let other = theft.device.sign_in(&theft.server, &theft.server.member("bob").await).await;
+    theft.server.clock.advance_seconds(10);
+    theft.thief.plant_ticket(None);
+    for _ in 0..50 {
+        assert!(!theft.thief.is_signed_in().await);
+        check(theft.ask(Some("x.y.z")).await, 403);
+    }
+    let stolen = other.browser.copy();
+    stolen.plant_ticket(Some("A"));
+    assert!(!stolen.is_signed_in().await);
+    let events = crate::harness::eventually("the other theft in the log", async || {
+        let events = theft.server.events(EventKind::BindingRefused).await;
+        let is_other = |session: &str| session == other.sid;
+        let is_told = events.iter().filter_map(|event| event.session);
+        is_told.map(|sid| sid.to_string()).any(|sid| is_other(&sid)).then_some(events)
+    })
+    .await;
+    assert!(events.len() < 10, "{} lines in the log", events.len());
+}

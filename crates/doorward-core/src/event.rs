@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use doorward_wire::{AccountId, EventId, SessionId, UnixTime};
 
 /// What happened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum EventKind {
     /// An account was made.
     AccountCreated,

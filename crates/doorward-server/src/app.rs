@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use doorward_core::credential::PasswordHash;
 use doorward_core::event::{Event, EventKind};
 use doorward_core::place::Place;
-use doorward_core::session::{Device, LiveSession};
+use doorward_core::session::{Device, LiveSession, Session};
 use doorward_core::whereabouts::Whereabouts;
 use doorward_store::Store;
 use doorward_store::act::{Ending, StoreFailed};
@@ -15,11 +15,11 @@ use doorward_wire::{AccountId, UnixTime};
 use tracing::Instrument;
 
 use crate::ambient::Ambient;
-use crate::flow::suspicion::Told;
 use crate::hashing::HashPool;
 use crate::keyring::Keyring;
 use crate::places::Places;
 use crate::settings::Settings;
+use crate::told::Told;
 use crate::touches::{GATHERING, Touches};
 
 /// How many events of a kind that anybody can cause for nothing are written each second, at most.
@@ -31,7 +31,6 @@ pub const NOTES_A_SECOND_MAX: u64 = 20;
 struct NoteBudget {
     ambiguous: SecondCount,
     cross_site: SecondCount,
-    unbound: SecondCount,
 }
 
 /// The second in the upper bits, the count in the lower 16.
@@ -43,7 +42,6 @@ impl NoteBudget {
         match kind {
             EventKind::CookieAmbiguous => self.ambiguous.admits(now),
             EventKind::CsrfRejected => self.cross_site.admits(now),
-            EventKind::BindingRefused => self.unbound.admits(now),
             _ => true,
         }
     }
@@ -130,11 +128,6 @@ impl App {
         self.places.as_ref()?.place_of(ip.parse().ok()?)
     }
 
-    /// Which suspicions were told of late.
-    pub(crate) fn told(&self) -> &Told {
-        &self.0.told
-    }
-
     /// How the end of a session of `live`'s account is told.
     #[must_use]
     pub fn ending(
@@ -184,6 +177,14 @@ impl App {
             }
         };
         tokio::spawn(writing.in_current_span());
+    }
+
+    /// Writes that somebody may have a copy of what opens a session, unless the same was written within
+    /// the hour: whoever has one could cause it as often as they like.
+    pub fn tell(&self, session: &Session, event: Event) {
+        if self.0.told.admits(session, &event) {
+            self.note(event);
+        }
     }
 
     /// Asks the store whether it reads and commits. One asks at a time: anybody may ask.

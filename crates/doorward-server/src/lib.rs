@@ -23,6 +23,7 @@ pub mod places;
 pub mod request;
 pub mod routes;
 pub mod settings;
+mod told;
 mod touches;
 pub mod words;
 

@@ -269,11 +269,12 @@ fn refuse(
     live: &LiveSession,
     (error, from): (ProofError, Sighting<'_>),
 ) -> BindingError {
-    app.note(Event {
+    let event = Event {
         account: live.account().map(|account| account.id),
         session: Some(live.session().sid),
         reason: Some(error.to_string().into()),
         ..app.event(EventKind::BindingRefused, &from.device())
-    });
+    };
+    app.tell(live.session(), event);
     BindingError::Proof(error)
 }

@@ -258,12 +258,13 @@ fn check_device(
     bound.admit(shown, app.ambient.now()).map_err(|refusal| {
         // Whoever follows a link to us is nobody to be suspected.
         if !errand.arrives {
-            app.note(Event {
+            let event = Event {
                 account: session.owner.map(|owner| owner.account),
                 session: Some(session.sid),
                 reason: Some(refusal.reason().into()),
                 ..app.event(EventKind::BindingRefused, &errand.from.device())
-            });
+            };
+            app.tell(session, event);
         }
         IdentifyError::Refused(Refused::Unbound(refusal))
     })
