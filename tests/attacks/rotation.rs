@@ -6,12 +6,15 @@
 
 use doorward_core::event::EventKind;
 use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
 use super::Clean;
 use crate::harness::client::Request;
 use crate::harness::server::login_body;
-use crate::harness::{Browser, OTHER_PASSWORD, PASSWORD, Reply, Server};
+use crate::harness::wait::PATIENCE;
+use crate::harness::{Browser, OTHER_PASSWORD, PASSWORD, Reply, Server, within};
 
 /// How many requests are on their way.
 const ON_THEIR_WAY: usize = 100;
@@ -176,4 +179,92 @@ async fn a_hundred_requests_across_a_password_change_sign_nobody_out_and_the_old
         assert_eq!(old(&server, &secret, "GET", "/api/v1/session").await, 401);
         assert!(!browser.is_signed_in().await, "a copy ends it");
     }
+}
+
+/// Attack 15: a request that had reached us before the new proof, and whose body comes slowly. It is
+/// refused, and is nobody's copy of the cookie.
+#[tokio::test]
+async fn a_slow_body_that_was_on_its_way_before_the_new_proof_ends_nothing() {
+    for (path, media_type, body) in [
+        ("PUT /api/v1/session/data/basket", "application/json", "[\"tea\"]"),
+        ("POST /account/sessions/end-others", "application/x-www-form-urlencoded", "account="),
+    ] {
+        let server = Server::start().await;
+        let browser = server.sign_in(&server.member("alice").await).await;
+        let fields = format!("{path} HTTP/1.1\r\nContent-Type: {media_type}");
+        let slow = UnderWay::begin(&server, &browser, &fields, body).await;
+        let proof = json!({"password": PASSWORD});
+        let renewed = browser.post_json("/api/v1/session/reauthenticate", &proof).await;
+        renewed.clean().must_be(200);
+        server.clock.advance_seconds(12);
+        let answer = slow.end().await;
+        let expected = if path.starts_with("PUT") { "HTTP/1.1 401" } else { "HTTP/1.1 303" };
+        assert!(answer.starts_with(expected), "{answer}");
+        assert!(server.events(EventKind::SecretReuseDetected).await.is_empty(), "{path}");
+        assert!(browser.is_signed_in().await, "{path}");
+    }
+}
+
+/// A request that the server waits for the body of.
+struct UnderWay<'a> {
+    stream: TcpStream,
+    body: &'a str,
+}
+
+impl<'a> UnderWay<'a> {
+    async fn begin(server: &Server, browser: &Browser, fields: &str, body: &'a str) -> Self {
+        let mut stream = TcpStream::connect(server.address).await.unwrap();
+        let head = format!(
+            "{fields}\r\nHost: localhost\r\nSec-Fetch-Site: same-origin\r\nCookie: {}\r\n\
+             Content-Length: {}\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n",
+            browser.cookie().unwrap(),
+            body.len(),
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        // The server says so once somebody in it waits for the body (RFC 9110, section 10.1.1).
+        let mut said = [0; 25];
+        within(PATIENCE, "100 Continue", stream.read_exact(&mut said)).await.unwrap();
+        assert_eq!(&said, b"HTTP/1.1 100 Continue\r\n\r\n");
+        Self { stream, body }
+    }
+
+    async fn end(mut self) -> String {
+        self.stream.write_all(self.body.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        within(PATIENCE, "an answer", self.stream.read_to_string(&mut answer)).await.unwrap();
+        answer
+    }
+}
+
+/// Attack 2: the browser that shows the secret from before, at a login, had that session all the same:
+/// the answer with its new secret was lost, or crossed the login on its way.
+#[tokio::test]
+async fn a_login_with_the_secret_from_before_a_new_proof_ends_that_session_too() {
+    for seconds in [0, 60] {
+        let server = Server::start().await;
+        let (alice, bob) = (server.member("alice").await, server.member("bob").await);
+        let browser = server.sign_in(&alice).await;
+        let lost = browser.copy();
+        let proof = json!({"password": PASSWORD});
+        lost.post_json("/api/v1/session/reauthenticate", &proof).await.must_be(200);
+        server.clock.advance_seconds(seconds);
+        server.sign_in_with(&browser, &bob, json!({})).await.clean().must_be(200);
+        assert!(!lost.is_signed_in().await, "Alice's session goes on at Bob's computer");
+        assert!(browser.is_signed_in().await);
+        assert_eq!(server.rows().session, 1);
+    }
+}
+
+/// Attack 10: who is told that they are signed out, is.
+#[tokio::test]
+async fn a_sign_out_that_crosses_a_new_proof_does_not_leave_a_session_behind() {
+    let server = Server::start().await;
+    let browser = server.sign_in(&server.member("alice").await).await;
+    let before = browser.copy();
+    let proof = json!({"password": PASSWORD});
+    browser.post_json("/api/v1/session/reauthenticate", &proof).await.must_be(200);
+    let out = before.post_form("/logout", &[]).await.clean().must_be(303);
+    let is_out = out.location() == "/login?said=signed-out";
+    assert_eq!(is_out, !browser.is_signed_in().await, "{}", out.describe());
+    assert_eq!(is_out, out.set_cookie().is_some_and(|set| set.clears()), "{}", out.describe());
 }

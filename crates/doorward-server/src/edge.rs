@@ -94,6 +94,7 @@ fn client(app: &App, peer: IpAddr, request: &Request<Body>) -> (Client, Option<P
         ip: peer.to_canonical().to_string().into(),
         host: host.into(),
         request_id: request_id.into(),
+        arrived_at: app.ambient.now(),
     };
     match &app.settings.site {
         Site::Development { .. } if is_loopback_name(host) => (client, None),

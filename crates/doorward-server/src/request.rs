@@ -9,9 +9,10 @@ use axum::extract::{FromRequest, FromRequestParts};
 use doorward_core::csrf::{self, Provenance};
 use doorward_core::device::{Device, Sighting};
 use doorward_core::event::EventKind;
+use doorward_core::retired::RetiredRefusal;
 use doorward_wire::cookie::Carried;
 use doorward_wire::dbsc::PresentedTicket;
-use doorward_wire::{SecretDigest, json};
+use doorward_wire::{SecretDigest, UnixTime, json};
 use http::request::Parts;
 use http::{HeaderMap, Method, Request, header};
 use serde::de::DeserializeOwned;
@@ -30,6 +31,8 @@ pub struct Client {
     pub host: Arc<str>,
     /// The reference shown with every error.
     pub request_id: Arc<str>,
+    /// When its head was there. Its body may have come much later.
+    pub arrived_at: UnixTime,
 }
 
 impl Client {
@@ -169,6 +172,7 @@ async fn identified<W: Asker>(
     let credential = credential(app, &parts.headers);
     let errand = Errand {
         from: client.sighting(&parts.headers),
+        arrived_at: client.arrived_at,
         is_safe: is_safe(&parts.method),
         arrives: arrives(&parts.method, &parts.headers),
     };
@@ -242,7 +246,14 @@ fn perhaps<W>(identified: Result<W, IdentifyError>) -> Result<Option<W>, Problem
 
 /// Whose session this request may end, and nothing else: see [`identify::identify_to_end`].
 #[derive(Debug)]
-pub struct MayEnd(pub Option<Caller>);
+pub enum MayEnd {
+    /// This one's.
+    Of(Box<Caller>),
+    /// Nobody's.
+    Nobody,
+    /// The session goes on under a new secret that crossed this request on its way.
+    Renewed,
+}
 
 impl FromRequestParts<App> for MayEnd {
     type Rejection = Problem;
@@ -250,8 +261,14 @@ impl FromRequestParts<App> for MayEnd {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
         let client = Client::from_request_parts(parts, app).await?;
         let credential = credential(app, &parts.headers);
-        let from = client.sighting(&parts.headers);
-        perhaps(identify::identify_to_end(app, &credential, from).await).map(Self)
+        let errand = Errand::to_end(client.sighting(&parts.headers), client.arrived_at);
+        let identified = identify::identify_to_end(app, &credential, errand).await;
+        if let Err(IdentifyError::Refused(Refused::Retired(RetiredRefusal::OnItsWay))) = identified
+        {
+            return Ok(Self::Renewed);
+        }
+        perhaps(identified)
+            .map(|caller| caller.map_or(Self::Nobody, |caller| Self::Of(Box::new(caller))))
     }
 }
 

@@ -16,7 +16,7 @@ use doorward_core::session::{Carrier, Device, LiveSession, Session, SessionRefus
 use doorward_store::act::{Found, StoreFailed};
 use doorward_wire::dbsc::PresentedTicket;
 use doorward_wire::token::{self, Expectation, Shown, TokenRefusal};
-use doorward_wire::{PresentedSecret, SessionId};
+use doorward_wire::{PresentedSecret, SessionId, UnixTime};
 
 use super::suspicion;
 use crate::App;
@@ -39,11 +39,21 @@ pub enum Credential {
 pub struct Errand<'a> {
     /// What it shows of the device behind it.
     pub from: Sighting<'a>,
+    /// When it came. Its body may have taken a while since.
+    pub arrived_at: UnixTime,
     /// Whether it can change nothing (RFC 9110, section 9.2.1).
     pub is_safe: bool,
     /// Whether a browser comes to a page of ours from somewhere else. Before that it does not show
     /// its device's key, so that nobody can time it: it has to be asked again from our own page.
     pub arrives: bool,
+}
+
+impl<'a> Errand<'a> {
+    /// What a request is about that is to end its own session.
+    #[must_use]
+    pub fn to_end(from: Sighting<'a>, arrived_at: UnixTime) -> Self {
+        Self { from, arrived_at, is_safe: false, arrives: false }
+    }
 }
 
 /// Whose session a request has shown. Whether it looks like that session's own is not decided by this.
@@ -217,9 +227,8 @@ pub async fn recognise(
 pub async fn identify_to_end(
     app: &App,
     credential: &Credential,
-    from: Sighting<'_>,
+    errand: Errand<'_>,
 ) -> Result<Caller, IdentifyError> {
-    let errand = Errand { from, is_safe: false, arrives: false };
     match credential {
         Credential::Cookie(secret, _) => {
             let (live, device, _) = by_secret(app, secret, errand).await?;
@@ -305,6 +314,11 @@ async fn by_retired(
     let refusal = match read {
         Ok(session) => return Ok(Some(Found { session, ..found })),
         Err(refusal) => refusal,
+    };
+    // What had come before its secret was old is too late for an answer, and nobody's copy: it was slow.
+    let refusal = match refusal {
+        RetiredRefusal::Reuse => retired.refusal(errand.arrived_at),
+        RetiredRefusal::OnItsWay => refusal,
     };
     if refusal == RetiredRefusal::Reuse {
         end_for_reuse(app, &found.session, errand.from).await?;

@@ -28,10 +28,14 @@ pub async fn submit(
     State(app): State<App>,
     _: SameOrigin,
     From(from): From,
-    MayEnd(caller): MayEnd,
+    whose: MayEnd,
     MaybeForm(form): MaybeForm,
 ) -> Result<Response, Problem> {
-    if let Some(caller) = caller {
+    if let MayEnd::Renewed = whose {
+        // Nothing has ended, so the new cookie stays. With it the browser is asked again.
+        return Ok(see_other("/logout"));
+    }
+    if let MayEnd::Of(caller) = whose {
         // The button of a page from before somebody else signed in, in another tab.
         if !is_drawn_for(&form, &caller)
             && let Some(asked) = draw(&caller, StatusCode::CONFLICT)

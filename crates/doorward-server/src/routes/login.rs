@@ -11,7 +11,7 @@ use serde::Deserialize;
 use super::shape;
 use crate::App;
 use crate::answer::Problem;
-use crate::flow::identify::IdentifyError;
+use crate::flow::identify::{Errand, IdentifyError};
 use crate::flow::login::Attempt;
 use crate::flow::{identify, login as flow_login, logout as flow_logout, refresh as flow_refresh};
 use crate::request::{self, Client, Json, MaybeJson};
@@ -128,9 +128,9 @@ pub async fn logout(
         flow_logout::logout_by_refresh(&app, refresh_token, &client.device(&headers)).await?;
     }
     let credential = request::credential(&app, &headers);
-    let from = client.sighting(&headers);
+    let errand = Errand::to_end(client.sighting(&headers), client.arrived_at);
     let mut response = StatusCode::NO_CONTENT.into_response();
-    let caller = match identify::identify_to_end(&app, &credential, from).await {
+    let caller = match identify::identify_to_end(&app, &credential, errand).await {
         Ok(caller) => caller,
         Err(IdentifyError::Nothing) if refresh_token.is_some() => return Ok(response),
         Err(error) => return Err(error.into()),
