@@ -22,6 +22,7 @@ pub mod accounts;
 pub mod bindings;
 pub mod data;
 pub mod events;
+pub mod histories;
 pub mod keys;
 pub mod log;
 pub mod notices;
@@ -96,6 +97,8 @@ macro_rules! store_laws {
             data::a_write_against_an_old_version_is_refused,
             data::parallel_writers_of_different_keys_both_stay,
             data::of_parallel_writers_of_one_version_one_counts,
+            data::ten_thousand_writers_at_once_lose_nothing,
+            data::an_end_amid_ten_thousand_writes_is_the_end_of_them,
             data::an_ended_session_takes_no_data,
             data::over_the_quota_nothing_is_stored,
             data::over_the_count_of_keys_nothing_is_stored,

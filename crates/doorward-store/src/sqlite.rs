@@ -90,6 +90,8 @@ struct Sizes {
     batch_max: usize,
     /// Sessions that one call of a sweep looks at.
     look_max: usize,
+    /// Pages of the write-ahead log that a commit may leave before it moves them into the database.
+    log_pages: u32,
     /// How long to wait for another process that holds the database.
     patience: Duration,
 }
@@ -100,6 +102,7 @@ impl Default for Sizes {
             queue_max: 4096,
             batch_max: 512,
             look_max: LOOK_MAX,
+            log_pages: 1000,
             patience: Duration::from_secs(2),
         }
     }
@@ -124,7 +127,7 @@ impl SqliteStore {
         // An absolute path keeps its meaning, and is never taken for a URI.
         let path = path.canonicalize().map_err(StoreFailed::because)?;
         let mut db = Connection::open(&path)?;
-        prepare(&db, sizes.patience)?;
+        prepare(&db, sizes)?;
         schema::migrate(&mut db)?;
         let file = Arc::new(DatabaseFile::watch(path).map_err(StoreFailed::because)?);
         let readers = Arc::new(Readers::start(Arc::clone(&file), sizes.patience)?);
@@ -174,13 +177,14 @@ impl SqliteStore {
 }
 
 /// Sets up the connection that writes.
-fn prepare(db: &Connection, patience: Duration) -> Result<(), StoreFailed> {
-    columns::prepare(db, patience)?;
+fn prepare(db: &Connection, sizes: Sizes) -> Result<(), StoreFailed> {
+    columns::prepare(db, sizes.patience)?;
     let mode: String = db.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
     if mode != "wal" {
         return Err(Fault::NoWriteAheadLog(mode).into());
     }
     db.pragma_update(None, "synchronous", "FULL")?;
+    db.pragma_update(None, "wal_autocheckpoint", sizes.log_pages)?;
     // Deleted rows are overwritten in pages that are written anyway; freed pages are not.
     db.pragma_update(None, "secure_delete", "FAST")?;
     db.pragma_update(None, "temp_store", "MEMORY")?;

@@ -1,5 +1,9 @@
 //! Laws of session data.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
 use doorward_core::data::{Datum, KEY_COUNT_MAX, Precondition, QUOTA};
 use doorward_wire::SessionId;
 
@@ -87,6 +91,87 @@ pub async fn of_parallel_writers_of_one_version_one_counts(store: Tried) {
     assert_eq!(results.iter().filter(|result| matches!(result, Ok(2))).count(), 1);
     let told = results.iter().filter(|result| matches!(result, Err(DataError::Conflict(2))));
     assert_eq!(told.count(), 19);
+}
+
+/// Law: ten thousand writers at once lose nothing. A value counts its writes, of those who insist on
+/// one version one wins, and who could not be served is told.
+#[doc(hidden)]
+pub async fn ten_thousand_writers_at_once_lose_nothing(store: Tried) {
+    open(&store, &[&anonymous(10)]).await;
+    let seen = Arc::new(AtomicU64::new(0));
+    let results = at_once(&store, 10_000, |store, n| {
+        let seen = Arc::clone(&seen);
+        async move {
+            if n.is_multiple_of(2) {
+                let key = format!("k{}", n % 100);
+                return (write(&store, &key, "1", Precondition::Any).await, key);
+            }
+            let newest = Precondition::Version(seen.load(Ordering::Acquire));
+            let written = write(&store, "shared", "1", newest).await;
+            if let Ok(version) | Err(DataError::Conflict(version)) = written {
+                seen.fetch_max(version, Ordering::AcqRel);
+            }
+            (written, "shared".to_owned())
+        }
+    });
+    let mut given: BTreeMap<String, Vec<u64>> = BTreeMap::new();
+    for (result, key) in results.await {
+        match result {
+            Ok(version) => given.entry(key).or_default().push(version),
+            // A queue has an end, and says so.
+            Err(DataError::Conflict(_)) if key == "shared" => {}
+            Err(DataError::Failed(_)) => {}
+            Err(refused) => panic!("{key}: {refused}"),
+        }
+    }
+    assert!(given["shared"].len() > 1, "{given:?}");
+    for (key, versions) in &mut given {
+        versions.sort_unstable();
+        assert!(versions.iter().copied().eq(1..=versions.len() as u64), "{key}: {versions:?}");
+    }
+    let kept: Vec<_> = all(&store, 10).await.into_iter().map(|(key, _, n)| (key, n)).collect();
+    let given: Vec<_> = given.into_iter().map(|(key, all)| (key, all.len() as u64)).collect();
+    assert_eq!(kept, given);
+}
+
+/// Law: once an end was acknowledged, none of many writers writes any more, and nothing is left of
+/// what they wrote.
+#[doc(hidden)]
+pub async fn an_end_amid_ten_thousand_writes_is_the_end_of_them(store: Tried) {
+    open(&store, &[&anonymous(10)]).await;
+    let (has_ended, count) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+    let results = at_once(&store, 101, |store, n| {
+        let (has_ended, count) = (Arc::clone(&has_ended), Arc::clone(&count));
+        async move {
+            if n == 0 {
+                while count.load(Ordering::Acquire) < 2000 {
+                    tokio::task::yield_now().await;
+                }
+                store.end_session(SID, ending(1)).await.unwrap();
+                has_ended.store(true, Ordering::Release);
+            }
+            for turn in 0..100 {
+                // The second half waits for the end; the first does not.
+                while turn > 50 && !has_ended.load(Ordering::Acquire) {
+                    tokio::task::yield_now().await;
+                }
+                let is_late = has_ended.load(Ordering::Acquire);
+                match write(&store, &format!("k{n}"), "1", Precondition::Any).await {
+                    Ok(_) if is_late => panic!("a write after the end"),
+                    Ok(_) => {
+                        count.fetch_add(1, Ordering::AcqRel);
+                    }
+                    Err(DataError::Gone) => {}
+                    Err(refused) => panic!("{refused}"),
+                }
+            }
+        }
+    });
+    results.await;
+    assert!(count.load(Ordering::Acquire) >= 2000);
+    assert_eq!(all(&store, 10).await, []);
+    let late = write(&store, "k1", "1", Precondition::Any).await;
+    assert!(matches!(late, Err(DataError::Gone)), "{late:?}");
 }
 
 /// Law: a save that was under way when its session ended brings nothing back.

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use super::*;
 
 mod faults;
+mod histories;
 mod model;
 mod room;
 mod table;
@@ -15,10 +16,14 @@ struct Directory(PathBuf);
 
 impl Directory {
     fn new() -> Self {
+        Self::within(&std::env::temp_dir())
+    }
+
+    fn within(place: &Path) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let n = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = format!("doorward-store-{}-{n}", std::process::id());
-        let path = std::env::temp_dir().join(name);
+        let path = place.join(name);
         fs::create_dir(&path).unwrap();
         Self(path)
     }
