@@ -25,7 +25,7 @@ const ONLY: [(&str, &[&str]); 5] = [
     ("askama", &["doorward-server"]),
     ("axum", &["doorward-server", "doorward-guard", "bench"]),
     ("maxminddb", &["doorward"]),
-    ("rusqlite", &["doorward-store"]),
+    ("rusqlite", &["doorward-store", "bench"]),
 ];
 
 /// What leans the wrong way.
