@@ -81,6 +81,7 @@ impl Names {
             generation: it.generation,
             amr: it.owner.map(|_| Method::Password).into_iter().collect(),
             acr: core::Assurance::Aal1,
+            bound: None,
         }
     }
 }

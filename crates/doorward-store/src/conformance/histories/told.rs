@@ -4,12 +4,14 @@ use std::collections::BTreeSet;
 
 use doorward_core::data::Precondition;
 use doorward_core::event::{Event, EventKind};
+use doorward_core::retired::Retired;
 use doorward_core::revocation::Revoked;
 use doorward_core::session::{self as core, Lifetimes, Renamed};
 use doorward_wire::SessionId;
 
 use super::super::sample::{
-    Tried, account, after, anonymous, data_key, password, presented, refresh_token, secret,
+    Tried, account, after, anonymous, data_key, device, password, presented, refresh_token, secret,
+    used,
 };
 use super::model::{Answer, Model, Session};
 use super::names::{NUMBERS, Names};
@@ -35,7 +37,8 @@ pub(super) async fn ask(store: &Tried, request: &Request, names: Names) -> Answe
         Request::Open(new) => opened(store.open_session(opening(new, names)).await),
         Request::Look { key, at } => look(store, (*key, *at), names).await,
         Request::Touch { sid, at } => {
-            store.touch(names.sid(*sid), after(*at)).await.map(|()| Answer::Done)
+            let touches = vec![(names.sid(*sid), used(after(*at)))];
+            store.touch(touches).await.map(|()| Answer::Done)
         }
         Request::Write { sid, key, json, only } => {
             let (sid, key) = (names.sid(*sid), data_key(key));
@@ -109,8 +112,12 @@ fn renaming(new: &Renaming, epoch: u32, names: Names) -> NewSecret {
         generation: read.generation + 1,
         ..read
     };
+    let (proved_at, acr) = (read.proved_at, read.acr);
+    let retired =
+        read.key.map(|key| Retired { key, at: after(new.at), reads: true, proved_at, acr });
     NewSecret {
-        renamed: Renamed { retired: read.key, session },
+        renamed: Renamed { retired, session },
+        device: device(),
         proved: names.proof(new.by).1,
         refresh: read.key.is_none().then(|| token(new.sid, new.secret, names)),
         event: Event { at: after(new.at), ..names.event(new.n) },
@@ -126,6 +133,7 @@ fn password_change(new: &Renaming, quietly: bool, names: Names) -> PasswordChang
         expected: owner.epoch,
         expected_password: version,
         password: password(2),
+        device: device(),
         renamed,
         refresh,
         event,
@@ -181,7 +189,7 @@ async fn refresh(
             Ok(Answer::Successor(number.unwrap_or(u64::MAX)))
         }
         Err(RotateError::Unknown) => Ok(Answer::Unknown),
-        Err(RotateError::Refused(_)) => Ok(Answer::Refused),
+        Err(RotateError::Refused(_) | RotateError::Withheld) => Ok(Answer::Refused),
         Err(RotateError::Reused(sid)) => Ok(Answer::Reused(names.number(sid).unwrap_or(u64::MAX))),
         Err(RotateError::Failed(failure)) => Err(failure),
     }
@@ -255,7 +263,7 @@ impl Reading<'_> {
             let expected = self.model.by_key(*key).map(|sid| self.names.sid(sid));
             note(differences, &format!("who answers to secret {key}"), &found, &expected);
             let found = self.store.session_by_retired_key(digest).await?;
-            let found = found.map(|(found, at)| (found.session.sid, at));
+            let found = found.map(|(found, retired)| (found.session.sid, retired.at));
             let expected = self.model.retired.get(key);
             let expected = expected.map(|(sid, at)| (self.names.sid(*sid), after(*at)));
             note(differences, &format!("who answered to secret {key}"), &found, &expected);
