@@ -17,6 +17,7 @@ mod client;
 mod load;
 mod people;
 mod report;
+pub(crate) mod scale;
 mod server;
 
 use load::{Load, Pair, Requests};
@@ -43,24 +44,33 @@ const TOKEN_COUNT: usize = 64;
 
 /// Builds, measures, and writes `bench/results/latest.md`.
 pub(crate) fn run(effort: &Effort) -> Outcome {
-    packages::ensure(&packages::LOAD)?;
-    let cores = thread::available_parallelism().map_or(1, usize::from);
-    if cores < 2 {
-        return Err(Failure::new("the server and the load need a core each, and here is only one"));
-    }
-    let build = "cargo build --release -p doorward -p bench";
-    step::run(&mut step::command(&build.split(' ').collect::<Vec<_>>()))?;
+    build()?;
     let folder = Folder::new()?;
     let mut report = Report::new(effort)?;
     measure_rest(&folder, &mut report)?;
     measure_checks(effort, &folder, &mut report)?;
     let opened = measure_logins(effort, &folder, &mut report)?;
     measure_full_start(effort.session_count + TOKEN_COUNT + opened, &folder, &mut report)?;
-    let text = report.finish()?;
+    keep("latest.md", &report.finish()?)
+}
+
+/// Builds what is measured, on a machine that can measure it.
+fn build() -> Outcome {
+    packages::ensure(&packages::LOAD)?;
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    if cores < 2 {
+        return Err(Failure::new("the server and the load need a core each, and here is only one"));
+    }
+    let build = "cargo build --release -p doorward -p bench";
+    step::run(&mut step::command(&build.split(' ').collect::<Vec<_>>()))
+}
+
+/// Keeps what was found out, and prints it.
+fn keep(name: &str, text: &str) -> Outcome {
     let results = step::root().join("bench/results");
     fs::create_dir_all(&results)
-        .and_then(|()| fs::write(results.join("latest.md"), &text))
-        .map_err(Failure::while_doing("bench/results/latest.md"))?;
+        .and_then(|()| fs::write(results.join(name), text))
+        .map_err(Failure::while_doing(format!("bench/results/{name}")))?;
     println!("{text}");
     Ok(())
 }

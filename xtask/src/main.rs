@@ -18,7 +18,8 @@ usage: cargo xtask TASK
 
   test [-- ARGUMENTS]   install what the tests need, then run them all; ARGUMENTS go to nextest
   check                 formatting, lints, documentation, and the rules of the house
-  bench [--quick]       measure against a bare server, here and now";
+  bench [--quick]       measure against a bare server, here and now
+  bench --scale [--quick]   measure a million sessions against a thousand";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -29,6 +30,8 @@ fn main() -> ExitCode {
         ["check"] => check::run(),
         ["bench"] => bench::run(&bench::FULL),
         ["bench", "--quick"] => bench::run(&bench::QUICK),
+        ["bench", "--scale"] => bench::scale::run(&bench::scale::MILLION),
+        ["bench", "--scale", "--quick"] => bench::scale::run(&bench::scale::QUICK),
         ["help" | "--help" | "-h"] => {
             println!("{USAGE}");
             Ok(())

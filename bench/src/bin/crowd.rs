@@ -16,7 +16,8 @@ use doorward_core::credential::{HashParams, PasswordHash};
 use doorward_core::event::{Event, EventKind};
 use doorward_core::session::{Device, Lifetimes, Method, Owner, Session};
 use doorward_core::username::Username;
-use doorward_store::act::{NewAccount, NewSession};
+use doorward_core::whereabouts::Whereabouts;
+use doorward_store::act::{Ending, NewAccount, NewSession};
 use doorward_store::sqlite::SqliteStore;
 use doorward_store::{Accounts, Probe, Sessions};
 use doorward_wire::{AccountId, EventId, FreshSecret, SessionId, UnixTime};
@@ -26,18 +27,19 @@ use tokio::task::JoinSet;
 const USAGE: &str = "\
 usage: crowd open DATABASE COUNT fresh|unseen|dead COOKIES
        crowd pages DATABASE
-       crowd sweep DATABASE
+       crowd sweep DATABASE SLICE
+       crowd end DATABASE COUNT
 
   open   keeps COUNT sessions, ten to an account, and one account with up to 10 000 of them. A check
          of a fresh one writes nothing; of one unseen for ten minutes it writes that it was seen; a
          dead one waits to be swept. COOKIES gets a line for each, the large account's first.
   pages  prints how many bytes each table and index takes
-  sweep  forgets the dead in slices, as the server does, with a small write beside each";
+  sweep  forgets the dead, so many at once, with a small write beside each slice
+  end    opens COUNT sessions of one account and ends them all, with a small write beside that";
 
 /// How many acts wait at once: more than go in one commit, fewer than the queue takes.
 const AT_ONCE: u32 = 1024;
 const IN_LARGE_ACCOUNT: u64 = 10_000;
-const SLICE: usize = 200;
 const HOUR: u64 = 60 * 60;
 
 type Outcome<T = ()> = Result<T, Box<dyn Error + Send + Sync>>;
@@ -53,7 +55,8 @@ async fn main() -> Outcome {
             Ok(fs::write(cookies, lines)?)
         }
         ["pages", database] => pages(Path::new(database)),
-        ["sweep", database] => sweep(Path::new(database)).await,
+        ["sweep", database, slice] => sweep(Path::new(database), slice.parse()?).await,
+        ["end", database, count] => end(Path::new(database), count.parse()?).await,
         _ => Err(USAGE.into()),
     }
 }
@@ -196,7 +199,9 @@ impl Crowd {
         let owner = if n.is_multiple_of(every) { 0 } else { mixed(n) % self.account_count() };
         let account = self.account_id(owner);
         let sid = SessionId::new(milliseconds, self.bytes("session", n));
-        let [a, b, c] = self.bytes("ip", n);
+        // Each account is in one network.
+        let [network] = self.bytes("network", owner);
+        let [b, c] = self.bytes("ip", n);
         let agent = format!(
             "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) \
              Chrome/{}.0.0.0 Safari/537.36",
@@ -209,12 +214,15 @@ impl Crowd {
             ..Session::open_anonymous(sid, &self.secret(n), opened_at)
         };
         let mut event = self.event(EventKind::LoginSucceeded, (n, account), opened_at);
+        let device = Device::seen(&agent, format!("10.{network}.{b}.{c}"));
         event.session = Some(sid);
-        event.ip = Some(format!("10.{a}.{b}.{c}"));
+        event.ip = Some(device.ip.clone());
+        event.device = Some(device.label.clone());
         NewSession {
             session,
             proved: Some(PasswordVersion(0)),
-            device: Device::seen(&agent, format!("10.{a}.{b}.{c}")),
+            whereabouts: Some(Whereabouts::of(&device, None)),
+            device,
             refresh: None,
             replaces: None,
             carry: Vec::new(),
@@ -224,7 +232,8 @@ impl Crowd {
 
     fn event(self, kind: EventKind, (n, account): (u64, AccountId), at: UnixTime) -> Event {
         let id = EventId::new(at.0 * 1000, self.bytes(kind.name(), n));
-        Event { id, at, kind, account: Some(account), session: None, ip: None, reason: None }
+        let account = Some(account);
+        Event { id, at, kind, account, session: None, ip: None, reason: None, device: None }
     }
 }
 
@@ -250,19 +259,15 @@ fn pages(database: &Path) -> Outcome {
     say(text.trim_end())
 }
 
-async fn sweep(database: &Path) -> Outcome {
+async fn sweep(database: &Path, slice: usize) -> Outcome {
     let now = UnixTime(SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs());
     let store = Arc::new(SqliteStore::open(database)?);
     let (mut slices, mut beside, mut forgotten) = (Vec::new(), Vec::new(), 0);
     let start = Instant::now();
     loop {
-        let small = Arc::clone(&store);
-        let waiting = tokio::spawn(async move {
-            let asked = Instant::now();
-            small.probe(now).await.map(|()| asked.elapsed())
-        });
+        let waiting = tokio::spawn(small_write(Arc::clone(&store), now));
         let asked = Instant::now();
-        let swept = store.sweep(&Lifetimes::default(), now, SLICE).await?;
+        let swept = store.sweep(&Lifetimes::default(), now, slice).await?;
         slices.push(asked.elapsed());
         beside.push(waiting.await??);
         forgotten += swept.forgotten;
@@ -274,6 +279,34 @@ async fn sweep(database: &Path) -> Outcome {
     say(&format!("forgotten={forgotten} slices={all} a_second={rate:.0}"))?;
     say(&format!("slice {}", percentiles(slices)))?;
     say(&format!("beside {}", percentiles(beside)))
+}
+
+/// How long somebody waits who writes next to nothing.
+async fn small_write(store: Arc<SqliteStore>, now: UnixTime) -> Outcome<Duration> {
+    let asked = Instant::now();
+    store.probe(now).await?;
+    Ok(asked.elapsed())
+}
+
+async fn end(database: &Path, count: u64) -> Outcome {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
+    let crowd = Crowd { count, seen: Seen::Unseen, now };
+    let store = Arc::new(SqliteStore::open(database)?);
+    store.open_account(crowd.account(0)?).await?;
+    in_shares(&store, crowd, count, |store, crowd, n| async move {
+        let mut new = crowd.session(n);
+        new.session.owner = Some(Owner { account: crowd.account_id(0), epoch: Epoch(0) });
+        store.open_session(new).await?;
+        Ok(String::new())
+    })
+    .await?;
+    let at = UnixTime(now);
+    let event = crowd.event(EventKind::SessionEnded, (count, crowd.account_id(0)), at);
+    let (ending, asked) = (Ending { now: at, event }, Instant::now());
+    let ends = store.end_sessions_of(crowd.account_id(0), None, ending);
+    let (ended, beside) = tokio::join!(ends, small_write(Arc::clone(&store), at));
+    let took = asked.elapsed();
+    say(&format!("ended={} took_us={} beside_us={}", ended?, took.as_micros(), beside?.as_micros()))
 }
 
 fn percentiles(mut times: Vec<Duration>) -> String {

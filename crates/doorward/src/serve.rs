@@ -15,6 +15,7 @@ use doorward_store::act::{StoreFailed, Swept};
 use doorward_store::sqlite::Shape;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::MissedTickBehavior;
 
 use crate::clock::{self, Stopwatch};
 use crate::config::{self, Config};
@@ -23,9 +24,13 @@ use crate::open::{self, Extras};
 use crate::places::PlaceDatabase;
 use crate::terminal::say;
 
-/// How often sessions that have ended of themselves are swept out, and how many at once.
+/// How often sessions that have ended of themselves are swept out.
 const SWEEP_EVERY: Duration = Duration::from_mins(1);
-const SWEEP_SLICE: usize = 200;
+/// How many at once. Few, for each lies at other places of the file, and whoever writes meanwhile
+/// waits for them all: a millisecond or two.
+const SESSION_SLICE: usize = 25;
+/// How many entries of a log at once. They lie side by side.
+const ENTRY_SLICE: usize = 200;
 /// How long events are kept: 90 days.
 const EVENTS_KEPT: Duration = Duration::from_hours(90 * 24);
 
@@ -168,15 +173,16 @@ fn stop_signal() -> anyhow::Result<impl Future<Output = ()>> {
 /// Forgets what no check could pass any more, in slices that stall nobody.
 async fn sweep(app: App, folder: DataDir) {
     let mut tick = tokio::time::interval(SWEEP_EVERY);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tick.tick().await;
         let now = app.ambient.now();
         if let Err(error) = remove_spent_link(&app, &folder).await {
             tracing::error!(%error, "a spent setup link was not removed");
         }
-        let (store, slice) = (&app.store, SWEEP_SLICE);
+        let (store, slice) = (&app.store, ENTRY_SLICE);
         let lifetimes = &app.settings.lifetimes;
-        in_slices("ended sessions", || store.sweep(lifetimes, now, slice)).await;
+        in_slices("ended sessions", || store.sweep(lifetimes, now, SESSION_SLICE)).await;
         in_slices("expired revocations", || async move {
             store.sweep_revocations(now, slice).await.map(oldest_first)
         })
@@ -190,17 +196,19 @@ async fn sweep(app: App, folder: DataDir) {
 
 /// What a sweep came to that finds what is past first: a slice that is not full was the last.
 fn oldest_first(forgotten: u64) -> Swept {
-    Swept { forgotten, is_done: forgotten < SWEEP_SLICE as u64 }
+    Swept { forgotten, is_done: forgotten < ENTRY_SLICE as u64 }
 }
 
-/// Sweeps until there is nothing left, and lets everything else go between two slices.
+/// Sweeps until there is nothing left. After each slice it rests for as long as that took: however
+/// much there is to sweep, half of the machine is everybody else's.
 async fn in_slices<'a, F>(what: &str, slice: impl Fn() -> F)
 where
     F: Future<Output = Result<Swept, StoreFailed>> + 'a,
 {
     loop {
+        let started = Stopwatch::start();
         match slice().await {
-            Ok(swept) if !swept.is_done => tokio::task::yield_now().await,
+            Ok(swept) if !swept.is_done => tokio::time::sleep(started.elapsed()).await,
             Ok(_) => return,
             Err(failure) => {
                 tracing::error!(%failure, what, "not swept: it will be tried again");

@@ -20,19 +20,14 @@ const OWN_CORE: f64 = 0.9;
 
 impl Report {
     pub(super) fn new(effort: &Effort) -> Outcome<Self> {
-        let cpu = read("/proc/cpuinfo")?;
-        let model = cpu.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
-        let model = model.map_or("an unnamed processor", |(_, model)| model);
-        let cores = cpu.lines().filter(|line| line.starts_with("processor")).count();
-        let rustc = step::read(&mut step::command(&["rustc", "--version"]))?;
+        let machine = machine()?;
         let Effort { seconds, rounds, session_count } = effort;
         let head = format!(
-            "Measured by `cargo xtask bench` on {model}, {cores} cores, {}. Each figure is the \
+            "Measured by `cargo xtask bench` on {machine}. Each figure is the \
              median of {rounds} rounds of {seconds} s, by turns with the bare server (axum's hello \
              in the same process shape, sent the same bytes); the server on core 0, `wrk -t1 -c64` \
              on core 1. {session_count} sessions, each opened by a login and drawn at random. Load \
              average before: {}",
-            rustc.trim(),
             load_average()?
         );
         Ok(Self { head, rows: Vec::new(), core_count_min: f64::INFINITY })
@@ -107,8 +102,18 @@ impl Report {
     }
 }
 
+/// The processor, how many cores it has, and the compiler.
+pub(super) fn machine() -> Outcome<String> {
+    let cpu = read("/proc/cpuinfo")?;
+    let model = cpu.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+    let model = model.map_or("an unnamed processor", |(_, model)| model);
+    let cores = cpu.lines().filter(|line| line.starts_with("processor")).count();
+    let rustc = step::read(&mut step::command(&["rustc", "--version"]))?;
+    Ok(format!("{model}, {cores} cores, {}", rustc.trim()))
+}
+
 /// How many processes wanted a core in the last minute: with others at work, repeat the run.
-fn load_average() -> Outcome<String> {
+pub(super) fn load_average() -> Outcome<String> {
     let load = read("/proc/loadavg")?;
     Ok(load.split(' ').next().unwrap_or_default().to_owned())
 }

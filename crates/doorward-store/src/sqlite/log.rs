@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use doorward_core::revocation::{LogEntry, Revocation, Revoked};
-use doorward_wire::UnixTime;
+use doorward_wire::{SessionId, UnixTime};
 use rusqlite::{Connection, params};
 
 use super::SqliteStore;
@@ -25,14 +25,14 @@ impl RevocationLog for SqliteStore {
     }
 
     async fn sweep_revocations(&self, now: UnixTime, limit: usize) -> Result<u64, StoreFailed> {
-        // Only from the oldest end, so that what is left has no gap. An entry whose time was far
-        // ahead, because a clock was, holds up those behind it until then; none is lost.
-        const FORGET: &str = "DELETE FROM revocation WHERE seq IN (
-            SELECT seq FROM revocation
-            WHERE seq < (SELECT coalesce(
-                (SELECT seq FROM revocation WHERE expires_at > ?1 ORDER BY seq LIMIT 1),
-                (SELECT seq + 1 FROM revocation_head)))
-            ORDER BY seq LIMIT ?2)";
+        // Only from the oldest end, so that what is left has no gap; and of these only as many as may
+        // go, so that a call looks at no more. An entry whose time was far ahead, because a clock
+        // was, holds up those behind it until then; none is lost.
+        const FORGET: &str = "WITH oldest AS MATERIALIZED (
+                SELECT seq, expires_at FROM revocation ORDER BY seq LIMIT ?2)
+            DELETE FROM revocation WHERE seq IN (SELECT seq FROM oldest)
+                AND seq < (SELECT coalesce(min(seq), 1 + (SELECT seq FROM revocation_head))
+                    FROM oldest WHERE expires_at > ?1)";
         self.writer
             .act(move |db| {
                 let forgotten = change(db, FORGET, (whole(now.0), rows(limit)))?;
@@ -42,23 +42,30 @@ impl RevocationLog for SqliteStore {
     }
 }
 
-/// Appends an entry, as part of the act it tells of.
+/// Appends the ends of sessions, as part of the act they tell of.
 ///
-/// The number is taken in the same transaction, under the lock that every writer holds. So numbers
+/// The numbers are taken in the same transaction, under the lock that every writer holds. So numbers
 /// have no gap, and none becomes visible before the one below it.
-pub(super) fn append(db: &Connection, revocation: Revocation) -> Result<(), StoreFailed> {
-    const NEXT: &str = "UPDATE revocation_head SET seq = seq + 1 RETURNING seq";
+pub(super) fn append_ends(
+    db: &Connection,
+    ended: impl ExactSizeIterator<Item = SessionId>,
+    now: UnixTime,
+) -> Result<(), StoreFailed> {
+    const NEXT: &str = "UPDATE revocation_head SET seq = seq + ?1 RETURNING seq - ?1";
     const APPEND: &str = "INSERT INTO revocation (seq, kind, id, not_before, expires_at)
         VALUES (?1, ?2, ?3, ?4, ?5)";
-    let seq: i64 = only(db, NEXT, ())?;
-    let row = params![
-        seq,
-        revocation.revoked.kind(),
-        bytes(revocation.revoked.id_bits()),
-        whole(revocation.not_before.0),
-        whole(revocation.expires_at.0),
-    ];
-    change(db, APPEND, row)?;
+    let before: i64 = only(db, NEXT, (rows(ended.len()),))?;
+    for (seq, sid) in (before + 1..).zip(ended) {
+        let revocation = Revocation::new(Revoked::Session(sid), now);
+        let row = params![
+            seq,
+            revocation.revoked.kind(),
+            bytes(revocation.revoked.id_bits()),
+            whole(revocation.not_before.0),
+            whole(revocation.expires_at.0),
+        ];
+        change(db, APPEND, row)?;
+    }
     Ok(())
 }
 

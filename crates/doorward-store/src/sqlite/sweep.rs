@@ -7,7 +7,6 @@
 
 use std::sync::Arc;
 
-use doorward_core::revocation::{Revocation, Revoked};
 use doorward_core::session::{Lifetimes, Session};
 use doorward_wire::{SessionId, UnixTime};
 use rusqlite::Connection;
@@ -95,16 +94,16 @@ pub(super) fn forget(
     const ONE: &str = "SELECT sid, carrier, remembered, opened_at, proved_at, seen_at, acr
         FROM session WHERE sid = ?1";
     const FORGET: &str = "DELETE FROM session WHERE sid = ?1";
-    let mut forgotten = 0;
+    let mut forgotten = Vec::new();
     for sid in found {
         let session = first(db, ONE, (bytes(sid.0),), ages)?;
         if session.is_some_and(|session| past_limits(session, lifetimes, now)) {
             change(db, FORGET, (bytes(sid.0),))?;
-            log::append(db, Revocation::new(Revoked::Session(*sid), now))?;
-            forgotten += 1;
+            forgotten.push(*sid);
         }
     }
-    Ok(forgotten)
+    log::append_ends(db, forgotten.iter().copied(), now)?;
+    Ok(forgotten.len() as u64)
 }
 
 /// Reads what the limits of a session depend on, and nothing of whose it is.
