@@ -16,10 +16,10 @@ mod test;
 const USAGE: &str = "\
 usage: cargo xtask TASK
 
-  test [-- ARGUMENTS]   install what the tests need, then run them all; ARGUMENTS go to nextest
-  check                 formatting, lints, documentation, and the rules of the house
-  bench [--quick]       measure against a bare server, here and now
-  bench --scale [--quick]   measure a million sessions against a thousand";
+  test [-- ARGUMENTS]      install what the tests need, then run them all; ARGUMENTS go to nextest
+  check                    formatting, lints, documentation, and the rules of the house
+  bench [--quick]          measure against a bare server, here and now
+  bench --scale [--quick]  measure a million sessions beside a thousand";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

@@ -95,11 +95,12 @@ struct Crowd {
     count: u64,
     seen: Seen,
     now: u64,
+    /// Tells it from every other crowd.
+    mark: u64,
 }
 
 async fn open(database: &Path, count: u64, seen: Seen) -> Outcome<String> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
-    let crowd = Crowd { count, seen, now };
+    let crowd = Crowd::new(count, seen)?;
     let store = Arc::new(SqliteStore::open(database)?);
     let start = Instant::now();
     in_shares(&store, crowd, crowd.account_count(), |store, crowd, n| async move {
@@ -150,13 +151,19 @@ where
 }
 
 impl Crowd {
+    fn new(count: u64, seen: Seen) -> Outcome<Self> {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH)?;
+        let mark = u64::try_from(since.as_micros())?;
+        Ok(Self { count, seen, now: since.as_secs(), mark })
+    }
+
     fn account_count(self) -> u64 {
         1 + self.count / 10
     }
 
     /// Bytes that are the same for the same number, and look like any others.
     fn bytes<const N: usize>(self, of: &str, n: u64) -> [u8; N] {
-        let mut state = n ^ (self.seen.at(self.now) << 24);
+        let mut state = mixed(self.mark) ^ n;
         state = of.bytes().fold(state, |state, byte| mixed(state ^ u64::from(byte)));
         std::array::from_fn(|_| {
             state = mixed(state);
@@ -175,7 +182,7 @@ impl Crowd {
     fn account(self, n: u64) -> Outcome<NewAccount> {
         let at = UnixTime(self.now - 24 * HOUR);
         let id = self.account_id(n);
-        let name = format!("c{}-{n}", self.now % 1_000_000);
+        let name = format!("c{}-{n}", self.mark);
         let account = Account {
             id,
             username: Username::parse(&name).map_err(|_| "a name was refused")?,
@@ -289,8 +296,7 @@ async fn small_write(store: Arc<SqliteStore>, now: UnixTime) -> Outcome<Duration
 }
 
 async fn end(database: &Path, count: u64) -> Outcome {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
-    let crowd = Crowd { count, seen: Seen::Unseen, now };
+    let crowd = Crowd::new(count, Seen::Unseen)?;
     let store = Arc::new(SqliteStore::open(database)?);
     store.open_account(crowd.account(0)?).await?;
     in_shares(&store, crowd, count, |store, crowd, n| async move {
@@ -300,7 +306,7 @@ async fn end(database: &Path, count: u64) -> Outcome {
         Ok(String::new())
     })
     .await?;
-    let at = UnixTime(now);
+    let at = UnixTime(crowd.now);
     let event = crowd.event(EventKind::SessionEnded, (count, crowd.account_id(0)), at);
     let (ending, asked) = (Ending { now: at, event }, Instant::now());
     let ends = store.end_sessions_of(crowd.account_id(0), None, ending);

@@ -21,6 +21,10 @@ macro_rules! select {
     };
 }
 
+/// Ids are ordered by time, so the oldest are at the front of the table.
+pub(super) const FORGET_OLDEST: &str = "DELETE FROM event WHERE id IN (
+    SELECT id FROM event ORDER BY id LIMIT ?2) AND at < ?1";
+
 #[async_trait]
 impl Events for SqliteStore {
     async fn note(&self, event: Event) -> Result<(), StoreFailed> {
@@ -33,12 +37,9 @@ impl Events for SqliteStore {
     }
 
     async fn sweep_events(&self, before: UnixTime, limit: usize) -> Result<u64, StoreFailed> {
-        // Ids are ordered by time, so the oldest are at the front of the table.
-        const FORGET: &str = "DELETE FROM event WHERE id IN (
-            SELECT id FROM event ORDER BY id LIMIT ?2) AND at < ?1";
         self.writer
             .act(move |db| {
-                let forgotten = change(db, FORGET, (whole(before.0), rows(limit)))?;
+                let forgotten = change(db, FORGET_OLDEST, (whole(before.0), rows(limit)))?;
                 Ok(Verdict::Keep(forgotten as u64))
             })
             .await

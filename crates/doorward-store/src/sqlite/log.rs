@@ -12,6 +12,15 @@ use super::writer::Verdict;
 use crate::RevocationLog;
 use crate::act::StoreFailed;
 
+/// Only from the oldest end, so that what is left has no gap; and of these only as many as may go, so
+/// that a call looks at no more. An entry whose time was far ahead, because a clock was, holds up
+/// those behind it until then; none is lost.
+pub(super) const FORGET_OLDEST: &str = "
+    WITH oldest AS MATERIALIZED (SELECT seq, expires_at FROM revocation ORDER BY seq LIMIT ?2)
+    DELETE FROM revocation WHERE seq IN (SELECT seq FROM oldest)
+        AND seq < (SELECT coalesce(min(seq), 1 + (SELECT seq FROM revocation_head))
+            FROM oldest WHERE expires_at > ?1)";
+
 #[async_trait]
 impl RevocationLog for SqliteStore {
     async fn head(&self) -> Result<u64, StoreFailed> {
@@ -25,17 +34,9 @@ impl RevocationLog for SqliteStore {
     }
 
     async fn sweep_revocations(&self, now: UnixTime, limit: usize) -> Result<u64, StoreFailed> {
-        // Only from the oldest end, so that what is left has no gap; and of these only as many as may
-        // go, so that a call looks at no more. An entry whose time was far ahead, because a clock
-        // was, holds up those behind it until then; none is lost.
-        const FORGET: &str = "WITH oldest AS MATERIALIZED (
-                SELECT seq, expires_at FROM revocation ORDER BY seq LIMIT ?2)
-            DELETE FROM revocation WHERE seq IN (SELECT seq FROM oldest)
-                AND seq < (SELECT coalesce(min(seq), 1 + (SELECT seq FROM revocation_head))
-                    FROM oldest WHERE expires_at > ?1)";
         self.writer
             .act(move |db| {
-                let forgotten = change(db, FORGET, (whole(now.0), rows(limit)))?;
+                let forgotten = change(db, FORGET_OLDEST, (whole(now.0), rows(limit)))?;
                 Ok(Verdict::Keep(forgotten as u64))
             })
             .await

@@ -33,6 +33,10 @@ macro_rules! select {
     };
 }
 
+/// A page of the sessions of an account.
+pub(super) const PAGE: &str =
+    select!("WHERE s.account = ?1 AND s.sid < ?2 ORDER BY s.sid DESC LIMIT ?3");
+
 #[async_trait]
 impl Sessions for SqliteStore {
     async fn open_session(&self, new: NewSession) -> Result<(), SessionError> {
@@ -82,8 +86,6 @@ impl Sessions for SqliteStore {
         after: Option<SessionId>,
         limit: usize,
     ) -> Result<Page<Found>, StoreFailed> {
-        const PAGE: &str =
-            select!("WHERE s.account = ?1 AND s.sid < ?2 ORDER BY s.sid DESC LIMIT ?3");
         // Longer than any id, so that it sorts after them all.
         let below = after.map_or(vec![0xFF; 17], |sid| bytes(sid.0).to_vec());
         let asked = (bytes(account.0), below, rows(limit).saturating_add(1));
