@@ -5,8 +5,8 @@ use doorward_wire::SessionId;
 use rusqlite::StatementStatus;
 
 use super::*;
-use crate::conformance::sample::{Tried, account, anonymous, at_once, ending, event, session};
 use crate::Accounts;
+use crate::conformance::sample::{Tried, account, anonymous, at_once, ending, event, session};
 
 /// Ada's sessions, and as many that have ended.
 async fn with(count: u64) -> (Arc<SqliteStore>, Directory) {
