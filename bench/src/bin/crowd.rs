@@ -18,7 +18,7 @@ use doorward_core::session::{Device, Lifetimes, Method, Owner, Session};
 use doorward_core::username::Username;
 use doorward_core::whereabouts::Whereabouts;
 use doorward_store::act::{Ending, NewAccount, NewSession};
-use doorward_store::sqlite::SqliteStore;
+use doorward_store::sqlite::{Shape, SqliteStore};
 use doorward_store::{Accounts, Probe, Sessions};
 use doorward_wire::{AccountId, EventId, FreshSecret, SessionId, UnixTime};
 use rusqlite::Connection;
@@ -268,7 +268,7 @@ fn pages(database: &Path) -> Outcome {
 
 async fn sweep(database: &Path, slice: usize) -> Outcome {
     let now = UnixTime(SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs());
-    let store = Arc::new(SqliteStore::open(database)?);
+    let store = as_a_server(database).await?;
     let (mut slices, mut beside, mut forgotten) = (Vec::new(), Vec::new(), 0);
     let start = Instant::now();
     loop {
@@ -288,6 +288,18 @@ async fn sweep(database: &Path, slice: usize) -> Outcome {
     say(&format!("beside {}", percentiles(beside)))
 }
 
+/// Opens a store as a server does, and waits until all its sessions are in memory.
+async fn as_a_server(database: &Path) -> Outcome<Arc<SqliteStore>> {
+    let start = Instant::now();
+    let shape = Shape::new(512 << 20, Arc::new(move || start.elapsed()));
+    let store = Arc::new(SqliteStore::open_with_table(database, shape)?);
+    while store.table_size().is_some_and(|size| !size.is_complete) {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    say(&format!("filled_ms={}", start.elapsed().as_millis()))?;
+    Ok(store)
+}
+
 /// How long somebody waits who writes next to nothing.
 async fn small_write(store: Arc<SqliteStore>, now: UnixTime) -> Outcome<Duration> {
     let asked = Instant::now();
@@ -297,7 +309,7 @@ async fn small_write(store: Arc<SqliteStore>, now: UnixTime) -> Outcome<Duration
 
 async fn end(database: &Path, count: u64) -> Outcome {
     let crowd = Crowd::new(count, Seen::Unseen)?;
-    let store = Arc::new(SqliteStore::open(database)?);
+    let store = as_a_server(database).await?;
     store.open_account(crowd.account(0)?).await?;
     in_shares(&store, crowd, count, |store, crowd, n| async move {
         let mut new = crowd.session(n);

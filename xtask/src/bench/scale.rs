@@ -35,6 +35,9 @@ const PAGE_COUNT: usize = 300;
 /// As few as the server's sweep takes at once.
 const SLICE: &str = "25";
 const PATH: &str = "/api/v1/session";
+/// Memory for the table of live sessions: by default about a third of a million fit.
+const SOME_MEMORY: &str = "64";
+const ALL_MEMORY: &str = "256";
 
 /// Measures, and writes `bench/results/scale.md`.
 pub(crate) fn run(scale: &Scale) -> Outcome {
@@ -46,7 +49,8 @@ pub(crate) fn run(scale: &Scale) -> Outcome {
     table.row("opened, acts a second", [few.rate.clone(), many.rate.clone()], "");
     measure_room(&few, &many, &mut table)?;
     measure_start(&folder, &many, &mut table)?;
-    let alone = measure_checks(scale, &few, &many, &mut table)?;
+    measure_checks(scale, (&few, &many), SOME_MEMORY, &mut table)?;
+    let alone = measure_checks(scale, (&few, &many), ALL_MEMORY, &mut table)?;
     measure_uses(scale, &many, &alone, &mut table)?;
     measure_list(&many, &mut table)?;
     measure_sweep(scale, &many, &alone, &mut table)?;
@@ -88,6 +92,10 @@ impl Crowd {
         let (program, database) = (server::built("crowd"), self.data.join("doorward.db"));
         let words = [&program.to_string_lossy(), verb, &database.to_string_lossy()];
         step::read(&mut step::command(&[&words[..], more].concat()))
+    }
+
+    fn serve(&self, pinned: Pinned, memory: &str) -> Outcome<Server> {
+        Server::doorward_with(&self.data, pinned, &[("DOORWARD_SESSION__MEMORY_MIB", memory)])
     }
 
     fn requests(&self, cookies: &[String]) -> Requests {
@@ -146,11 +154,16 @@ fn measure_start(folder: &Folder, many: &Crowd, table: &mut Table) -> Outcome {
     Ok(())
 }
 
-/// W1 with few sessions and with many, by turns. Returns that with many.
-fn measure_checks(scale: &Scale, few: &Crowd, many: &Crowd, table: &mut Table) -> Outcome<Load> {
-    eprintln!("W1");
+/// W1 with few sessions and with many, by turns, with so much memory for them. Returns that with many.
+fn measure_checks(
+    scale: &Scale,
+    (few, many): (&Crowd, &Crowd),
+    memory: &str,
+    table: &mut Table,
+) -> Outcome<Load> {
+    eprintln!("W1, {memory} MiB");
     let pinned = Pinned::Core0;
-    let servers = [Server::doorward(&few.data, pinned)?, Server::doorward(&many.data, pinned)?];
+    let servers = [few.serve(pinned, memory)?, many.serve(pinned, memory)?];
     let requests = [few.requests(&few.cookies), many.requests(&many.cookies)];
     let mut rounds = Vec::new();
     for round in 0..=scale.rounds {
@@ -165,25 +178,28 @@ fn measure_checks(scale: &Scale, few: &Crowd, many: &Crowd, table: &mut Table) -
     let loads = [Load::median(&of(0)), Load::median(&of(1))];
     let rates = rounds.iter().map(|[few, many]| many.rate / few.rate).collect();
     let rate = loads.map(|load| format!("{:.0}/s", load.rate));
-    table.row("W1, drawn at random", rate, &format!("{:.2}", median::<f64>(rates)));
+    let id = format!("W1, {memory} MiB");
+    table.row(&format!("{id}, drawn at random"), rate, &format!("{:.2}", median::<f64>(rates)));
     let costs = loads.map(|load| load.processor);
-    table.row("W1, processor time an answer", costs.map(micros), &ratio(costs[1], costs[0]));
-    let late = loads.map(|load| load.p99);
-    table.row("W1, p99", late.map(milliseconds), &ratio(late[1], late[0]));
-    let cores = loads.map(|load| format!("{:.2}", load.core_count()));
-    table.row("W1, cores it got", cores, "");
     table.row(
-        "resident after W1",
-        [mebibytes(servers[0].resident_kib()?), mebibytes(servers[1].resident_kib()?)],
-        "",
+        &format!("{id}, processor time an answer"),
+        costs.map(micros),
+        &ratio(costs[1], costs[0]),
     );
+    let late = loads.map(|load| load.p99);
+    table.row(&format!("{id}, p99"), late.map(milliseconds), &ratio(late[1], late[0]));
+    let cores = loads.map(|load| format!("{:.2}", load.core_count()));
+    table.row(&format!("{id}, cores it got"), cores, "");
+    let kib = [servers[0].resident_kib()?, servers[1].resident_kib()?];
+    table.row(&format!("resident after {id}"), kib.map(mebibytes), "");
     Ok(loads[1])
 }
 
 /// W1 where each check also writes that the session was seen.
 fn measure_uses(scale: &Scale, many: &Crowd, alone: &Load, table: &mut Table) -> Outcome {
     let (cookies, _) = many.open(scale.many / 5, "unseen")?;
-    let doorward = Server::doorward(&many.data, Pinned::Core0)?;
+    let doorward = many.serve(Pinned::Core0, ALL_MEMORY)?;
+    load::run(&doorward, &many.requests(&many.cookies), scale.seconds, Pinned::Core0)?;
     let load = load::run(&doorward, &many.requests(&cookies), scale.seconds, Pinned::Core0)?;
     let loads = [*alone, load];
     let rate = loads.map(|load| format!("{:.0}/s", load.rate));
@@ -197,7 +213,7 @@ fn measure_uses(scale: &Scale, many: &Crowd, alone: &Load, table: &mut Table) ->
 /// A page of the list of sessions: of an account with ten sessions, and of one with thousands.
 fn measure_list(many: &Crowd, table: &mut Table) -> Outcome {
     eprintln!("the list of sessions");
-    let doorward = Server::doorward(&many.data, Pinned::Core0)?;
+    let doorward = many.serve(Pinned::Core0, ALL_MEMORY)?;
     let mut client = Client::connect(&doorward.address)?;
     // The first cookie is the large account's, and the third is not.
     let cookies = [&many.cookies[2], &many.cookies[0]];
@@ -224,7 +240,7 @@ fn measure_sweep(scale: &Scale, many: &Crowd, alone: &Load, table: &mut Table) -
     eprintln!("W1 beside a sweep");
     let load = {
         // It sweeps from its first moment on.
-        let doorward = Server::doorward(&many.data, Pinned::Core0)?;
+        let doorward = many.serve(Pinned::Core0, ALL_MEMORY)?;
         load::run(&doorward, &many.requests(&many.cookies), scale.seconds, Pinned::Core0)?
     };
     let swept = before.saturating_sub(many.pages()?[0].1);
@@ -243,6 +259,8 @@ fn measure_sweep(scale: &Scale, many: &Crowd, alone: &Load, table: &mut Table) -
         let cells = [String::new(), format!("{p50} µs; p99 {p99} µs")];
         table.row(&format!("{what}, {SLICE} sessions at once"), cells, "");
     }
+    let filled = Duration::from_millis(figure(&said, "filled_ms")?);
+    table.row("all sessions in memory after", [String::new(), milliseconds(filled)], "");
     let rate = figure(&said, "a_second")?;
     table.row("swept a second, without a rest", [String::new(), rate.to_string()], "");
     let ends = ["100", "10000"].map(|count| many.crowd("end", &[count]));

@@ -35,14 +35,32 @@ pub(super) struct Server {
     pub(super) ready_after: Duration,
 }
 
+impl Pinned {
+    fn command(self, program: &Path) -> Command {
+        match self {
+            Self::Core0 => step::command(&["taskset", "-c", "0", &program.to_string_lossy()]),
+            Self::No => Command::new(program),
+        }
+    }
+}
+
 impl Server {
     /// Starts axum's hello.
     pub(super) fn bare(pinned: Pinned) -> Outcome<Self> {
-        Self::start(&built("bare"), &[], pinned, None)
+        Self::start(pinned.command(&built("bare")), None)
     }
 
     /// Starts Doorward on the store in `data`, or on an empty one if there is none.
     pub(super) fn doorward(data: &Path, pinned: Pinned) -> Outcome<Self> {
+        Self::doorward_with(data, pinned, &[])
+    }
+
+    /// The same, with settings in its environment.
+    pub(super) fn doorward_with(
+        data: &Path,
+        pinned: Pinned,
+        settings: &[(&str, &str)],
+    ) -> Outcome<Self> {
         let folder = data.to_string_lossy();
         let arguments = [
             "serve",
@@ -54,34 +72,26 @@ impl Server {
             "off",
             "--no-open",
         ];
-        Self::start(&built("doorward"), &arguments, pinned, Some(&data.with_extension("log")))
+        let mut program = pinned.command(&built("doorward"));
+        program.args(arguments).envs(settings.iter().copied());
+        Self::start(program, Some(&data.with_extension("log")))
     }
 
-    fn start(
-        program: &Path,
-        arguments: &[&str],
-        pinned: Pinned,
-        log: Option<&Path>,
-    ) -> Outcome<Self> {
-        let mut command = match pinned {
-            Pinned::Core0 => step::command(&["taskset", "-c", "0", &program.to_string_lossy()]),
-            Pinned::No => Command::new(program),
-        };
+    fn start(mut command: Command, log: Option<&Path>) -> Outcome<Self> {
         let errors = match log {
             Some(path) => File::create(path).map_err(Failure::while_doing("a log"))?.into(),
             None => Stdio::inherit(),
         };
-        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(errors);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(errors);
         let started = Instant::now();
-        let mut process =
-            command.spawn().map_err(Failure::while_doing(program.display().to_string()))?;
+        let name = format!("{command:?}");
+        let mut process = command.spawn().map_err(Failure::while_doing(&name))?;
         let said = process.stdout.take();
         // From here on the process ends with this value, also when it never gets ready.
         let mut server = Self { process, address: String::new(), ready_after: Duration::ZERO };
         let ready = said.map(ready_line).and_then(|line| line.recv_timeout(START_MAX).ok());
         let Some((address, at)) = ready else {
             let said = log.and_then(|path| fs::read_to_string(path).ok()).unwrap_or_default();
-            let name = program.display();
             return Err(Failure::new(format!("{name} did not get ready\n{}", said.trim_end())));
         };
         server.ready_after = at - started;
