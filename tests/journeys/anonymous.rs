@@ -104,6 +104,13 @@ async fn each_value_has_a_version_that_a_writer_can_insist_on() {
         let reply = put(&browser, "basket", &json!([2]), condition).await;
         reply.must_be_problem(422, "malformed-version");
     }
+    // A second line does not go unseen beside one that would do.
+    for (name, first, second) in [("if-match", "\"0\"", "\"7\""), ("if-none-match", "*", "*")] {
+        let request = browser.request("PUT", &format!("{DATA}/basket")).json(&json!([2]));
+        let reply = browser.send(request.header(name, first).header(name, second)).await;
+        reply.must_be_problem(422, "malformed-version");
+    }
+    assert_eq!(server.rows().session_datum, 0);
 }
 
 #[tokio::test]

@@ -67,8 +67,12 @@ fn precondition(headers: &HeaderMap) -> Result<Precondition, Problem> {
         let message = "If-Match is a version in quotes; If-None-Match is *.";
         Problem::invalid("", "malformed-version", message)
     };
-    let text =
-        |name| headers.get(name).map(|value: &http::HeaderValue| value.to_str().unwrap_or(""));
+    // Two lines are a list (RFC 9110, section 5.3), and a list is no version.
+    let text = |name| {
+        let mut lines = headers.get_all(name).iter();
+        let first = lines.next().map(|value| value.to_str().unwrap_or(""));
+        first.map(|text| if lines.next().is_some() { "" } else { text })
+    };
     match (text(header::IF_MATCH), text(header::IF_NONE_MATCH)) {
         (None, None) => Ok(Precondition::Any),
         (None, Some("*")) => Ok(Precondition::Version(0)),
