@@ -315,6 +315,27 @@ async fn this_was_not_me_ends_that_session_and_all_others_and_leads_to_the_passw
     assert!(notices(&home).await.is_empty());
 }
 
+/// A thief in another session may have answered first; so may their owner, in another tab.
+#[tokio::test]
+async fn this_was_not_me_ends_all_others_even_where_the_notice_was_answered_before() {
+    let server = Server::start().await;
+    let ada = server.member("ada").await;
+    let home = sign_in(&server, &ada, FIREFOX).await;
+    let elsewhere = sign_in(&server, &ada, FIREFOX).await;
+    let thief = sign_in(&server, &ada, CHROME).await;
+    let id = hidden(&home.get("/account").await, "id");
+    elsewhere.post_form("/account/notices", &[("id", &id), ("was_me", "1")]).await.must_be(303);
+    assert!(notices(&home).await.is_empty());
+    // This page was drawn before that.
+    let form = [("id", id.as_str()), ("was_me", "0")];
+    let reply = home.post_form("/account/notices", &form).await.must_be(303);
+    assert_eq!(reply.location(), "/account?said=not-me#change");
+    let page = home.get("/account?said=not-me").await.must_be(200);
+    assert!(page.text().contains("All your other sessions are signed out"), "{}", page.text());
+    assert!(!thief.is_signed_in().await);
+    assert!(!elsewhere.is_signed_in().await);
+}
+
 /// A session that may be shared with a thief ends with all others.
 #[tokio::test]
 async fn this_was_not_me_of_ones_own_session_signs_out_and_comes_back_to_the_password() {
