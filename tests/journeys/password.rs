@@ -51,6 +51,20 @@ async fn a_password_change_may_leave_the_other_sessions_alone() {
     server.refresh(&tokens.refresh).await.must_be(200);
 }
 
+/// A page has no way to hand new tokens over, and the old ones would be lost.
+#[tokio::test]
+async fn a_page_does_not_change_the_password_of_whoever_shows_a_token() {
+    let server = Server::start().await;
+    let ada = server.member("ada").await;
+    let tokens = server.tokens(&ada).await;
+    let form = [("current", PASSWORD), ("new", OTHER_PASSWORD)];
+    let request = server.client().post_form("/account/password", &form);
+    request.bearer(&tokens.access).await.must_be(303);
+    server.whoami(&tokens.access).await.must_be(200);
+    server.refresh(&tokens.refresh).await.must_be(200);
+    server.sign_in(&ada).await;
+}
+
 #[tokio::test]
 async fn a_password_change_by_token_gives_new_tokens_and_ends_the_rest() {
     let server = Server::start().await;

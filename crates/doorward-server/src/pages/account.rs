@@ -173,7 +173,9 @@ pub async fn change_password(
     From(device): From,
     MaybeSent(caller, mut form): MaybeSent<Form>,
 ) -> Result<Response, Problem> {
-    let Some(caller) = signed_in(caller) else { return Ok(see_other(ENDED)) };
+    // A token's session would get new tokens, which a page cannot hand over.
+    let caller = signed_in(caller).filter(|caller| caller.carrier() == Carrier::Cookie);
+    let Some(caller) = caller else { return Ok(see_other(ENDED)) };
     if !is_drawn_for(&form, &caller) {
         return another_account(&app, &caller).await;
     }
