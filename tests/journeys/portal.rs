@@ -130,6 +130,36 @@ async fn more_sessions_than_a_page_has_are_all_there_page_by_page() {
     here.get("/account?after=garbage").await.must_be(404);
 }
 
+/// Whoever tidies up is not sent back to the first page each time.
+#[tokio::test]
+async fn a_session_ended_on_a_later_page_leaves_one_on_that_page() {
+    let server = Server::start().await;
+    let ada = server.member("ada").await;
+    for _ in 0..14 {
+        server.sign_in(&ada).await;
+        server.clock.advance_seconds(1);
+    }
+    let here = server.sign_in(&ada).await;
+    let first = here.get("/account").await.must_be(200);
+    assert!(!first.text().contains("name=\"after\""));
+    let next = first.text().split_once("href=\"/account?after=").unwrap().1;
+    let after = next.split_once('"').unwrap().0;
+    let page = here.get(&format!("/account?after={after}")).await.must_be(200);
+    assert_eq!(hidden(&page, "after"), after);
+    let row = page.text().rsplit("name=\"sid\" value=\"").next().unwrap();
+    let sid = row.split_once('"').unwrap().0;
+    let form = [("after", after), ("sid", sid)];
+    let reply = here.post_form("/account/sessions/end", &form).await.must_be(303);
+    assert_eq!(reply.location(), format!("/account?said=session-ended&after={after}"));
+    let page = here.get(reply.location()).await.must_be(200);
+    assert!(page.text().contains("That session is signed out"), "{}", page.text());
+    assert_eq!(count(&page, "name=\"sid\""), 4, "ours, and three of the four");
+    // What is no session's id leads nowhere.
+    let form = [("after", "//evil.example"), ("sid", sid)];
+    let reply = here.post_form("/account/sessions/end", &form).await.must_be(303);
+    assert_eq!(reply.location(), "/account?said=session-ended");
+}
+
 #[tokio::test]
 async fn everything_is_ended_by_one_button_and_this_one_too() {
     let server = Server::start().await;

@@ -95,7 +95,10 @@ pub async fn end_one(
     if sid == caller.sid() {
         return Ok(signed_out(&app, "/login?said=signed-out"));
     }
-    Ok(see_other(&said(Said::SessionEnded)))
+    // On to the same page of the list: there may be more to end.
+    let after: Option<SessionId> = form.text("after").parse().ok();
+    let after = after.map(|sid| format!("&after={sid}")).unwrap_or_default();
+    Ok(see_other(&(said(Said::SessionEnded) + &after)))
 }
 
 /// `POST /account/sessions/end-others`.
@@ -286,7 +289,7 @@ async fn draw(
             .iter()
             .map(|one| row(app, (&one.live, &one.device, &one.tokens), now))
             .collect(),
-        is_later_page: telling.after.is_some(),
+        after: telling.after.map(|sid| sid.to_string()),
         older: others.next.map(|sid| sid.to_string()),
         password_min: app.settings.password.length_min().into(),
         current_problem: telling.current.as_deref(),

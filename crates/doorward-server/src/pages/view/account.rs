@@ -112,7 +112,7 @@ pub struct EventRow {
 
 /// `/account`: who is signed in, where, and their password.
 ///
-/// Every form posts `account`, for whom it was drawn. Beside it: `sid` to `/account/sessions/end`;
+/// Every form posts `account`, for whom it was drawn. Beside it: `sid` and `after` to `/account/sessions/end`;
 /// nothing to `…/end-others` and `…/end-all`; a [`NoticeRow`]'s answer to `/account/notices`; and
 /// `current`, `new`, `end_other_sessions` (`1` or absent) to `/account/password`.
 #[derive(Clone, Debug, Template)]
@@ -136,8 +136,8 @@ pub struct AccountPage<'a> {
     pub current: SessionRow,
     /// Some of their other sessions, newest first.
     pub others: Vec<SessionRow>,
-    /// Whether there are newer sessions than these.
-    pub is_later_page: bool,
+    /// After which session this page begins, if it is not the first.
+    pub after: Option<String>,
     /// After which session the next page begins, if there is one.
     pub older: Option<String>,
     /// The fewest characters a password may have.

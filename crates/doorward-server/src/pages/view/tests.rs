@@ -163,7 +163,7 @@ fn account<'a>(text: &'a str, problem: Option<&'a str>, trouble: Option<Trouble<
         more_notices: true,
         current: row(text),
         others: vec![row(text); 10],
-        is_later_page: true,
+        after: Some(text.to_owned()),
         older: Some(text.to_owned()),
         password_min: 15,
         current_problem: problem,
