@@ -70,15 +70,19 @@ fn own_pages() -> Vec<Expectation> {
     vec![
         row("GET", "/account", [303, 303, 200, 200]),
         row("GET", "/account/activity", [303, 303, 200, 200]),
+        row("GET", "/account/notices", [303; 4]),
         row("POST", "/account/notices", [303; 4]).form(|_| {
             let id = "evt_00000000000000000000000000".to_owned();
             vec![("id", id), ("was_me", "1".to_owned())]
         }),
+        row("GET", "/account/sessions/end", [303; 4]),
         row("POST", "/account/sessions/end", [303; 4])
             .form(|_| vec![("sid", NOBODYS.trim_start_matches("/api/v1/sessions/").to_owned())]),
+        row("GET", "/account/sessions/end-others", [303; 4]),
         row("POST", "/account/sessions/end-others", [303; 4]),
         row("GET", "/account/confirm", [303, 303, 200, 200]),
         row("POST", "/account/confirm", [303; 4]).form(|_| vec![("password", PASSWORD.to_owned())]),
+        row("GET", "/account/sessions/end-all", [303; 4]),
         row("POST", "/account/sessions/end-all", [303; 4]),
         row("GET", "/account/password", [303; 4]),
         row("POST", "/account/password", [303; 4]).form(|_| {

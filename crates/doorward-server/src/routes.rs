@@ -111,18 +111,22 @@ fn rows() -> Vec<Row> {
 }
 
 /// The pages of one's own account.
-fn own_pages() -> [Row; 10] {
+fn own_pages() -> [Row; 14] {
     [
         (Method::GET, "/account", Who::Member, get(pages::account::show)),
         (Method::GET, "/account/activity", Who::Member, get(pages::activity::show)),
+        (Method::GET, "/account/notices", Who::Member, get(pages::account::to_account)),
         (Method::POST, "/account/notices", Who::Member, post(pages::account::answer)),
+        (Method::GET, "/account/sessions/end", Who::Member, get(pages::account::to_account)),
         (Method::POST, "/account/sessions/end", Who::Member, post(pages::account::end_one)),
+        (Method::GET, "/account/sessions/end-others", Who::Member, get(pages::account::to_account)),
         (
             Method::POST,
             "/account/sessions/end-others",
             Who::Member,
             post(pages::account::end_others),
         ),
+        (Method::GET, "/account/sessions/end-all", Who::Member, get(pages::account::to_account)),
         (Method::POST, "/account/sessions/end-all", Who::Member, post(pages::account::end_all)),
         (Method::GET, "/account/password", Who::Member, get(pages::account::to_password)),
         (Method::POST, "/account/password", Who::Member, post(pages::account::change_password)),

@@ -66,8 +66,13 @@ pub async fn show(
     draw(&app, &caller, StatusCode::OK, &telling).await
 }
 
-/// `GET /account/password`: the form is on the account's page. A form that came back with a problem has
-/// this address, and may be loaded again.
+/// `GET` of what the other forms post to. A page that came back with a problem has such an address, and
+/// may be loaded again.
+pub async fn to_account(MaybeCaller(caller): MaybeCaller) -> Response {
+    see_other(if signed_in(caller).is_some() { "/account" } else { "/login?return_to=/account" })
+}
+
+/// `GET /account/password`: the same, and the form is on the account's page.
 pub async fn to_password(MaybeCaller(caller): MaybeCaller) -> Response {
     match signed_in(caller) {
         Some(_) => see_other("/account#change"),
