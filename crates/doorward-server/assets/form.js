@@ -27,12 +27,14 @@ for (const field of fields) {
   field.addEventListener("blur", () => (hint.textContent = ""));
 }
 
-// A form goes once, however often its button is pressed. Back on the page, it may go again.
+// A form goes once, however often its button is pressed. Back on the page, it may go again; so it may
+// after a while, for whoever has stopped the browser.
 const sent = new Set();
 for (const form of document.forms) {
   form.addEventListener("submit", (event) => {
     if (sent.has(form)) event.preventDefault();
     sent.add(form);
+    setTimeout(() => sent.delete(form), 10_000);
   });
 }
 addEventListener("pageshow", () => sent.clear());
