@@ -287,7 +287,7 @@ impl<L: Locks> Table<L> {
                 {
                     continue;
                 }
-                if !ledger.has_room() {
+                if !self.has_room(ledger, sid) {
                     return ledger.end_slice(Part::Full);
                 }
                 let member = ledger.member_read(&found);
@@ -357,21 +357,14 @@ impl<L: Locks> Table<L> {
         }
     }
 
-    /// Puts in a session that is not here.
+    /// Puts in a session that is not here. There has to be room.
     fn put(&self, ledger: &mut Ledger<L>, found: Found, member: Option<Arc<Member<L>>>) {
         let (sid, key) = (found.session.sid, found.session.key);
         let entry = ledger.lay_out(found, member);
         let shard = shard_of(sid, self.sessions.len());
-        match self.sessions[shard].change(|sessions| sessions.put(entry)) {
-            Err(entry) => {
-                ledger.run_out_of_room();
-                ledger.take_apart(entry);
-            }
-            Ok(slot) => {
-                if let Some(key) = key {
-                    self.keys(key).change(|keys| keys.point(key, Place::of(shard, slot)));
-                }
-            }
+        let slot = self.sessions[shard].change(|sessions| sessions.put(entry));
+        if let Some(key) = key {
+            self.keys(key).change(|keys| keys.point(key, Place::of(shard, slot)));
         }
     }
 
@@ -386,10 +379,14 @@ impl<L: Locks> Table<L> {
         ledger.take_apart(entry);
     }
 
+    fn has_room(&self, ledger: &Ledger<L>, sid: SessionId) -> bool {
+        ledger.has_room() && self.shard(sid).look(Sessions::has_slot)
+    }
+
     /// Gives up sessions beside `sid` that were used least, until there is room. Says whether there
     /// is.
     fn make_room(&self, ledger: &mut Ledger<L>, sid: SessionId) -> bool {
-        while !ledger.has_room() {
+        while !self.has_room(ledger, sid) {
             ledger.run_out_of_room();
             let Some(least) = self.shard(sid).change(Sessions::least_used) else { return false };
             self.drop_session(ledger, least);

@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 use rusqlite::Connection;
 use rusqlite::functions::{Context, FunctionFlags};
 
+use super::columns::only;
 use super::{accounts, sessions};
 use crate::act::StoreFailed;
 use crate::table::{Change, Kept};
@@ -66,7 +67,7 @@ impl Changes {
             Change::Account(id, kept(found))
         });
         let retired = named.keys.into_iter().map(SecretDigest).map(|key| {
-            let is_retired = sessions::is_retired(db, key).map(|is_it| is_it.then_some(()));
+            let is_retired = is_retired(db, key).map(|is_it| is_it.then_some(()));
             Change::Retired(key, kept(is_retired))
         });
         sessions.chain(accounts).chain(retired).collect()
@@ -83,6 +84,11 @@ impl Named {
         // A function has to answer, and nobody wants to know.
         Ok(None)
     }
+}
+
+/// Whether a key is one that was retired.
+pub(super) fn is_retired(db: &Connection, key: SecretDigest) -> Result<bool, StoreFailed> {
+    only(db, "SELECT EXISTS (SELECT 1 FROM retired_key WHERE key = ?1)", (key.0,))
 }
 
 /// What was read, or that it could not be: then the act happens all the same, and whoever asks for

@@ -10,10 +10,11 @@ use std::time::Duration;
 use doorward_wire::{SecretDigest, SessionId};
 use rusqlite::Connection;
 
+use super::columns::{Columns, all, bytes, rows};
 use super::image::Image;
 use super::reader::Readers;
 use super::sessions;
-use crate::act::StoreFailed;
+use crate::act::{Found, StoreFailed};
 use crate::table::{Fill, Part, Read};
 
 /// How many rows are read at once. While they are filled in, a look asks the store.
@@ -57,9 +58,9 @@ impl Filler {
         image: Arc<Image>,
         quiet: Duration,
     ) -> std::io::Result<Self> {
-        let (caller, called) = sync_channel(1);
+        let (caller, calls) = sync_channel(1);
         let is_ended = Arc::new(AtomicBool::new(false));
-        let filling = Filling { readers, image, called, is_ended: Arc::clone(&is_ended), quiet };
+        let filling = Filling { readers, image, calls, is_ended: Arc::clone(&is_ended), quiet };
         let thread = Builder::new().name("doorward-fill".into()).spawn(move || filling.run())?;
         Ok(Self { caller: Caller(caller), is_ended, thread: Some(thread) })
     }
@@ -84,16 +85,16 @@ impl Drop for Filler {
 struct Filling {
     readers: Arc<Readers>,
     image: Arc<Image>,
-    called: Receiver<Wake>,
+    calls: Receiver<Wake>,
     is_ended: Arc<AtomicBool>,
     quiet: Duration,
 }
 
 impl Filling {
     fn run(self) {
-        while let Ok(mut wake) = self.called.recv() {
+        while let Ok(mut wake) = self.calls.recv() {
             while wake == Wake::WhenQuiet {
-                wake = self.called.recv_timeout(self.quiet).unwrap_or(Wake::Now);
+                wake = self.calls.recv_timeout(self.quiet).unwrap_or(Wake::Now);
             }
             while !self.has_ended() {
                 match self.fill() {
@@ -101,7 +102,7 @@ impl Filling {
                     Err(failure) => tracing::error!(%failure, "the table was not filled"),
                 }
                 // Whatever call comes, it is to be tried again.
-                let _ = self.called.recv_timeout(PATIENCE);
+                let _ = self.calls.recv_timeout(PATIENCE);
             }
             if self.has_ended() {
                 return;
@@ -117,12 +118,12 @@ impl Filling {
     fn fill(&self) -> Result<(), StoreFailed> {
         let Some(fill) = self.image.table.begin_fill() else { return Ok(()) };
         let mut part = self.each(fill, |db, below: Option<SessionId>| {
-            let (sessions, last, is_torn) = sessions::slice(db, below, SLICE)?;
+            let (sessions, last, is_torn) = slice(db, below, SLICE)?;
             Ok((Read { sessions, is_torn, ..Read::default() }, last))
         })?;
         if part == Part::Next {
             part = self.each(fill, |db, after: Option<SecretDigest>| {
-                let retired = sessions::retired(db, after, SLICE)?;
+                let retired = retired(db, after, SLICE)?;
                 let last = retired.last().copied();
                 Ok((Read { retired, ..Read::default() }, last))
             })?;
@@ -154,4 +155,38 @@ impl Filling {
             cursor = last;
         }
     }
+}
+
+/// At most `limit` keys that were retired, after `after`.
+fn retired(
+    db: &Connection,
+    after: Option<SecretDigest>,
+    limit: usize,
+) -> Result<Vec<SecretDigest>, StoreFailed> {
+    const RETIRED: &str = "SELECT key FROM retired_key WHERE key > ?1 ORDER BY key LIMIT ?2";
+    let after = after.map_or(Vec::new(), |key| key.0.to_vec());
+    all(db, RETIRED, (after, rows(limit)), |row| row.take().map(SecretDigest))
+}
+
+/// At most `limit` sessions below `below`, from the newest to the oldest; the last that was looked
+/// at, unless there are no more; and whether one of them could not be read.
+fn slice(
+    db: &Connection,
+    below: Option<SessionId>,
+    limit: usize,
+) -> Result<(Vec<Found>, Option<SessionId>, bool), StoreFailed> {
+    const SLICE: &str = sessions::select!("WHERE s.sid < ?1 ORDER BY s.sid DESC LIMIT ?2");
+    // Longer than any id, so that it sorts after them all.
+    let below = below.map_or(vec![0xFF; 17], |sid| bytes(sid.0).to_vec());
+    let mut statement = db.prepare_cached(SLICE)?;
+    let mut each = statement.query((below, rows(limit)))?;
+    let (mut items, mut last, mut is_torn) = (Vec::with_capacity(limit), None, false);
+    while let Some(row) = each.next()? {
+        last = Some(SessionId(Columns::of(row).id()?));
+        match sessions::found(&mut Columns::of(row)) {
+            Ok(found) => items.push(found),
+            Err(_) => is_torn = true,
+        }
+    }
+    Ok((items, last, is_torn))
 }

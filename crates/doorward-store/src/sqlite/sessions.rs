@@ -32,6 +32,7 @@ macro_rules! select {
         )
     };
 }
+pub(super) use select;
 
 /// A page of the sessions of an account.
 pub(super) const PAGE: &str =
@@ -147,45 +148,6 @@ pub(super) fn find_by_key(
     key: SecretDigest,
 ) -> Result<Option<Found>, StoreFailed> {
     first(db, select!("WHERE s.key = ?1"), (key.0,), found)
-}
-
-/// Whether a key is one that was retired.
-pub(super) fn is_retired(db: &Connection, key: SecretDigest) -> Result<bool, StoreFailed> {
-    only(db, "SELECT EXISTS (SELECT 1 FROM retired_key WHERE key = ?1)", (key.0,))
-}
-
-/// At most `limit` sessions below `below`, from the newest to the oldest; the last that was looked
-/// at, unless there are no more; and whether one of them could not be read.
-pub(super) fn slice(
-    db: &Connection,
-    below: Option<SessionId>,
-    limit: usize,
-) -> Result<(Vec<Found>, Option<SessionId>, bool), StoreFailed> {
-    const SLICE: &str = select!("WHERE s.sid < ?1 ORDER BY s.sid DESC LIMIT ?2");
-    // Longer than any id, so that it sorts after them all.
-    let below = below.map_or(vec![0xFF; 17], |sid| bytes(sid.0).to_vec());
-    let mut statement = db.prepare_cached(SLICE)?;
-    let mut each = statement.query((below, rows(limit)))?;
-    let (mut items, mut last, mut is_torn) = (Vec::with_capacity(limit), None, false);
-    while let Some(row) = each.next()? {
-        last = Some(SessionId(Columns::of(row).id()?));
-        match found(&mut Columns::of(row)) {
-            Ok(found) => items.push(found),
-            Err(_) => is_torn = true,
-        }
-    }
-    Ok((items, last, is_torn))
-}
-
-/// At most `limit` keys that were retired, after `after`.
-pub(super) fn retired(
-    db: &Connection,
-    after: Option<SecretDigest>,
-    limit: usize,
-) -> Result<Vec<SecretDigest>, StoreFailed> {
-    const RETIRED: &str = "SELECT key FROM retired_key WHERE key > ?1 ORDER BY key LIMIT ?2";
-    let after = after.map_or(Vec::new(), |key| key.0.to_vec());
-    all(db, RETIRED, (after, rows(limit)), |row| row.digest())
 }
 
 /// Writes a use of a session, as part of an act. The numbers of the levels sort as the levels do.
@@ -412,7 +374,8 @@ fn move_epoch(
     Ok(())
 }
 
-fn found(row: &mut Columns<'_>) -> Result<Found, StoreFailed> {
+/// Reads the columns of [`select!`].
+pub(super) fn found(row: &mut Columns<'_>) -> Result<Found, StoreFailed> {
     let session = Session {
         sid: row.id().map(SessionId)?,
         key: row.take::<Option<_>>()?.map(SecretDigest),

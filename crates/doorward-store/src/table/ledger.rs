@@ -318,13 +318,12 @@ impl<L: Locks> Ledger<L> {
         if Arc::strong_count(member) > idle {
             return;
         }
-        match &mut self.changed {
-            Some(changed) => changed.idle.push(id),
-            None => {
-                self.bytes -= member.bytes;
-                self.members.remove(&id);
-            }
+        if let Some(changed) = &mut self.changed {
+            // A slice is being read, and what it has of the account may be older.
+            return changed.idle.push(id);
         }
+        self.bytes -= member.bytes;
+        self.members.remove(&id);
     }
 
     pub(super) fn count_retired(&mut self) {

@@ -60,26 +60,27 @@ impl<L: Locks> Sessions<L> {
         self.slots.get(place.slot as usize)?.as_ref()
     }
 
-    /// Puts in an entry whose sid is not here yet. Gives it back where there is no slot left.
-    pub(super) fn put(&mut self, entry: Entry<L>) -> Result<u32, Entry<L>> {
+    /// Whether there is a slot for one more.
+    pub(super) fn has_slot(&self) -> bool {
+        !self.free.is_empty() || self.slots.len() < Place::SLOT_COUNT_MAX
+    }
+
+    /// Puts in an entry whose sid is not here yet, and says in which slot. There has to be one.
+    pub(super) fn put(&mut self, entry: Entry<L>) -> u32 {
         let hash = hash_of(entry.sid());
-        let slot = match self.free.pop() {
-            Some(slot) => slot,
-            None if self.slots.len() > Place::SLOT_MAX as usize => return Err(entry),
-            None => {
-                // An eighth more, and not twice as much, is idle at the most.
-                if self.slots.len() == self.slots.capacity() {
-                    self.slots.reserve_exact(self.slots.len() / 8 + 8);
-                }
-                self.slots.push(None);
-                u32::try_from(self.slots.len() - 1).expect("no more slots than SLOT_MAX + 1")
+        let slot = self.free.pop().unwrap_or_else(|| {
+            // An eighth more, and not twice as much, is idle at the most.
+            if self.slots.len() == self.slots.capacity() {
+                self.slots.reserve_exact(self.slots.len() / 8 + 8);
             }
-        };
+            self.slots.push(None);
+            u32::try_from(self.slots.len() - 1).expect("there was a slot")
+        });
         self.slots[slot as usize] = Some(entry);
         let slots = &self.slots;
         let rehash = |slot: &u32| slots[*slot as usize].as_ref().map_or(0, |it| hash_of(it.sid()));
         self.by_sid.insert_unique(hash, slot, rehash);
-        Ok(slot)
+        slot
     }
 
     /// Takes out an entry, and says in which slot it was.
@@ -156,7 +157,8 @@ impl Place {
     const SHARD_BITS: u32 = 7;
     /// The most shards there can be.
     pub(super) const SHARD_COUNT_MAX: usize = 1 << Self::SHARD_BITS;
-    const SLOT_MAX: u32 = u32::MAX >> Self::SHARD_BITS;
+    /// The most slots of one shard.
+    const SLOT_COUNT_MAX: usize = 1 << (u32::BITS - Self::SHARD_BITS);
 
     pub(super) fn of(shard: usize, slot: u32) -> Self {
         Self { shard: u32::try_from(shard).expect("no more shards than SHARD_COUNT_MAX"), slot }
@@ -186,8 +188,8 @@ impl IntoIterator for Places {
 
 /// Sids are ours, and nobody can choose one: mixing is enough.
 fn hash_of(sid: SessionId) -> u64 {
-    let halves = (sid.0 >> 64) as u64 ^ (sid.0 as u64);
-    halves.wrapping_mul(0x9E37_79B9_7F4A_7C15)
+    let halves = (sid.0 ^ (sid.0 >> 64)) & u128::from(u64::MAX);
+    u64::try_from(halves).unwrap_or_default().wrapping_mul(0x9E37_79B9_7F4A_7C15)
 }
 
 /// Which of `count` shards a session falls in. The bits are others than those that find its slot.

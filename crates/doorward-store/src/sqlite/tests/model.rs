@@ -300,7 +300,7 @@ fn check_image(store: &SqliteStore, seed: u64, n: u64) {
     for key in (1..=24).map(key) {
         let kept = read(&|db| sessions::find_by_key(db, key));
         assert_eq!(store.ask(|table| table.by_key(key)).unwrap(), kept, "seed {seed}, act {n}");
-        let retired = store.readers.read(|db| sessions::is_retired(db, key)).unwrap();
+        let retired = store.readers.read(|db| changes::is_retired(db, key)).unwrap();
         let kept = if retired { Answer::Here(()) } else { Answer::Gone };
         assert_eq!(store.ask(|table| table.is_retired(key)).unwrap(), kept, "seed {seed}, act {n}");
     }

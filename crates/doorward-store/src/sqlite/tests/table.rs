@@ -135,7 +135,7 @@ async fn a_session_ended_by_another_process_is_refused_within_the_bound() {
     let other = another_process(&directory);
     end_from_outside(&other, 10);
     // A second has not passed: the answer is what was true when the writer last looked.
-    hand.advance(Duration::from_millis(1000));
+    hand.advance(Duration::from_secs(1));
     hand.advance(Duration::from_millis(1));
     assert_eq!(store.session_by_key(key(10)).await.unwrap(), None);
     assert_eq!(store.session(SessionId(10)).await.unwrap(), None);
