@@ -154,13 +154,12 @@ pub async fn answer(
         _ => return Err(Problem::malformed("A notice is answered with 1 or 0.")),
     };
     match notice::answer(&app, &caller, (id, answer), &from).await {
-        Ok(Answered::StillIn) => {}
         // Answered before, perhaps with "this was me", and perhaps by a thief: what the next page says
         // has to be true.
         Err(AnswerError::NotOpen) if answer == Answer::NotMe => {
             logout::end_others(&app, &caller, &from).await?;
         }
-        Err(AnswerError::NotOpen) => {}
+        Ok(Answered::StillIn) | Err(AnswerError::NotOpen) => {}
         Ok(Answered::SignedOut) => {
             let path = "/login?said=not-me&return_to=/account?said=not-me%23change";
             return Ok(signed_out(&app, path));
