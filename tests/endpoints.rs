@@ -61,6 +61,10 @@ fn account(sample: &Sample) -> Vec<(&'static str, String)> {
 /// A session id that is well formed and nobody's.
 const NOBODYS: &str = "/api/v1/sessions/ses_00000000000000000000000000";
 
+fn change(_: &Sample) -> Value {
+    json!({ "current": PASSWORD, "new": "another good password" })
+}
+
 fn expectations() -> Vec<Expectation> {
     shared().into_iter().chain(own_pages()).collect()
 }
@@ -98,7 +102,6 @@ fn own_pages() -> Vec<Expectation> {
 fn shared() -> Vec<Expectation> {
     let login =
         |_: &Sample| json!({ "username": "ada", "password": PASSWORD, "carrier": "cookie" });
-    let change = |_: &Sample| json!({ "current": PASSWORD, "new": "another good password" });
     vec![
         // The API.
         row("POST", "/api/v1/accounts", [201; 4])

@@ -4,7 +4,7 @@ use doorward_server::routes::{self, Who};
 use serde_json::json;
 
 use super::Clean;
-use crate::harness::{Browser, Reply, Server};
+use crate::harness::{Browser, PASSWORD, Reply, Server};
 
 /// Every route that asks who is there, as a request that would do its work for an owner. What ends
 /// sessions comes last.
@@ -23,14 +23,12 @@ async fn assert_dead(server: &Server, kept: &Browser) {
     for (method, path) in asking_who() {
         let path = path.replace("{sid}", "ses_00000000000000000000000000").replace("{key}", "a");
         let request = kept.request(&method, &path);
-        let request = match path.starts_with("/api/") {
-            true if method == "PUT" => request.json(&json!("x")),
-            true if method == "POST" && path != "/api/v1/logout" => request.json(&json!({
-                "password": crate::harness::PASSWORD,
-            })),
-            true => request,
-            false if method == "POST" => request.form(&[]),
-            false => request,
+        let is_api = path.starts_with("/api/");
+        let request = match method.as_str() {
+            "PUT" => request.json(&json!("x")),
+            "POST" if !is_api => request.form(&[]),
+            "POST" if path != "/api/v1/logout" => request.json(&json!({"password": PASSWORD})),
+            _ => request,
         };
         let reply = request.await.clean();
         assert_refused(&reply, &format!("{method} {path}"));

@@ -5,6 +5,7 @@
 use doorward_server::routes;
 
 use super::Clean;
+use crate::harness::client::percent;
 use crate::harness::{PASSWORD, Server};
 
 /// Ways back that lead to another origin in some browser, or in some reader of URLs.
@@ -95,7 +96,7 @@ async fn no_page_links_to_another_origin_whatever_its_address_says() {
     let signed_in = server.sign_in(&alice).await;
     for path in ["/login", "/register", "/account/confirm"] {
         for evil in EVIL {
-            let encoded: String = evil.bytes().map(|byte| format!("%{byte:02X}")).collect();
+            let encoded = percent(evil);
             for browser in [&signed_in, &server.browser()] {
                 let target = format!("{path}?return_to={encoded}");
                 let reply = browser.get(&target).await.clean();

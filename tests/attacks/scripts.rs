@@ -8,6 +8,7 @@ use doorward_server::flow::setup;
 use serde_json::json;
 
 use super::Clean;
+use crate::harness::client::percent;
 use crate::harness::{PASSWORD, Reply, Server};
 
 /// Text that is code in some place of a page, and some that is in nearly every place.
@@ -57,10 +58,6 @@ const PARAMETERS: [&str; 13] = [
     "username",
 ];
 
-fn encoded(text: &str) -> String {
-    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
-}
-
 /// Attack 22 (ASVS 5.0, 1.2.1): in every parameter of every page's address.
 #[tokio::test]
 async fn no_text_in_an_address_becomes_a_part_of_a_page() {
@@ -75,14 +72,14 @@ async fn no_text_in_an_address_becomes_a_part_of_a_page() {
                 // An address may have 4 KiB.
                 for some in PARAMETERS.chunks(5) {
                     let query: Vec<_> =
-                        some.iter().map(|name| format!("{name}={}", encoded(hostile))).collect();
+                        some.iter().map(|name| format!("{name}={}", percent(hostile))).collect();
                     let target = format!("{path}?{}", query.join("&"));
                     let reply = browser.get(&target).await.clean();
                     assert!(!reply.text().contains("pwned"), "{target}: {}", reply.describe());
                     assert_eq!(reply.status, plain.status, "{target}");
                     assert_eq!(skeleton(&reply), skeleton(&plain), "{target}");
                 }
-                let target = format!("{path}/{}", encoded(hostile).replace("%2F", "/"));
+                let target = format!("{path}/{}", percent(hostile).replace("%2F", "/"));
                 let reply = browser.get(&target).await.clean();
                 assert!(!reply.text().contains("pwned"), "{target}: {}", reply.describe());
             }

@@ -11,6 +11,7 @@ use super::Chromium;
 use super::foreign::{Elsewhere, sign_in};
 use crate::attacks::redirects::{EVIL, HONEST};
 use crate::attacks::scripts::HOSTILE;
+use crate::harness::client::percent;
 use crate::harness::nginx::{self, NAME, Plan};
 use crate::harness::server::login_body;
 use crate::harness::{PASSWORD, Server};
@@ -39,7 +40,6 @@ async fn hostile_text_runs_on_none_of_our_pages() {
     chromium.sees("Where you are signed in").await;
     assert!(!pwned().await);
 
-    let encoded = |text: &str| text.bytes().map(|byte| format!("%{byte:02X}")).collect::<String>();
     // Over HTTP every one of them was sent to every form; a browser takes its time.
     for hostile in HOSTILE.into_iter().step_by(5) {
         let line = format!("{hostile}={hostile}; Path={hostile}; Domain={hostile}");
@@ -49,7 +49,7 @@ async fn hostile_text_runs_on_none_of_our_pages() {
             ("/inspect/cookie", vec![("line", line.as_str()), ("from", hostile)], "Explain"),
         ] {
             let sign = if path.contains('?') { '&' } else { '?' };
-            let target = format!("{path}{sign}said={0}&return_to={0}", encoded(hostile));
+            let target = format!("{path}{sign}said={0}&return_to={0}", percent(hostile));
             chromium.open(&format!("{}{target}", server.origin)).await;
             assert!(!pwned().await, "{target}");
             // The browser's own checks are no part of ours.
@@ -73,8 +73,8 @@ async fn a_hostile_link_to_the_login_page_ends_on_our_own() {
     let (server, chromium) = (Server::start().await, Chromium::start().await);
     server.member("ada").await;
     let open = async |return_to: &str| {
-        let encoded: String = return_to.bytes().map(|byte| format!("%{byte:02X}")).collect();
-        chromium.open(&format!("{}/login?return_to={encoded}", server.origin)).await;
+        let target = format!("{}/login?return_to={}", server.origin, percent(return_to));
+        chromium.open(&target).await;
     };
     for evil in [EVIL[0], EVIL[3], EVIL[6], EVIL[18]] {
         chromium.window().delete_all_cookies().await.unwrap();

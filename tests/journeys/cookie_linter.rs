@@ -52,7 +52,7 @@ async fn each_line_that_a_form_can_send_ends_on_the_page_as_in_chromium() {
         let request = Request::visit(from.parse().unwrap());
         let ours = SetCookie::parse(line.as_bytes()).keep(&request, UnixTime(1_790_000_000));
         assert_eq!(kept, ours.kept.is_some(), "{line}");
-        if kept == !row["kept"].is_null() { as_chromium += 1 } else { otherwise += 1 }
+        if kept == row["kept"].is_object() { as_chromium += 1 } else { otherwise += 1 }
     }
     // Those few are named, with their reasons, where the rules are held against the capture.
     assert!(as_chromium > 230 && otherwise <= 13, "{as_chromium} alike, {otherwise} otherwise");
