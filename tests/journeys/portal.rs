@@ -78,7 +78,7 @@ async fn a_session_is_shown_with_how_it_was_proved_and_the_tokens_that_hang_from
         "Password (one factor)",
         "Browser",
         "App with a token",
-        "https://api.example.com (read), for doorward",
+        "For https://api.example.com (read), held by doorward",
         "<dt>Last token ends</dt><dd><time datetime=\"2026-01-05T09:06:00Z\">today, 09:06 UTC",
     ] {
         assert!(page.text().contains(words), "{words}: {}", page.text());
