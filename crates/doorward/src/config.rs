@@ -25,7 +25,7 @@ mod value;
 const PREFIX: &str = "DOORWARD_";
 
 /// The memory of the table of live sessions: 350 000 of them, on a small machine.
-const SESSION_MEMORY_MIB: usize = 64;
+const SESSION_MEMORY_MIB: usize = 256;
 /// The most of it: more sessions than one machine serves.
 const SESSION_MEMORY_MIB_MAX: usize = 64 * 1024;
 
@@ -123,7 +123,7 @@ pub struct SessionConfig {
     pub aal3_absolute: Option<Length>,
     /// How long a copy of a bound session's cookies is worth something, `10m`, or `off`.
     pub bound: Option<Bound>,
-    /// The most memory for the table of live sessions, in MiB: 64. With 0 each request asks the
+    /// The most memory for the table of live sessions, in MiB: 256. With 0 each request asks the
     /// database.
     pub memory_mib: Option<usize>,
 }
