@@ -179,7 +179,9 @@ impl Model {
         if is_taken || self.sessions.contains_key(&new.sid) {
             return Answer::Taken;
         }
-        let before = new.over.and_then(|key| self.by_key(key));
+        // By its secret, or by one from before a new proof.
+        let renewed = |key| self.retired.get(&key).map(|(sid, _)| *sid);
+        let before = new.over.and_then(|key| self.by_key(key).or_else(|| renewed(key)));
         let session = Session {
             key: (!new.has_tokens).then_some(new.secret),
             owner: new.by.map(|by| (by.account, by.epoch)),
