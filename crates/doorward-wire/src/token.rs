@@ -24,15 +24,17 @@
 use std::time::Duration;
 
 use crate::id::{AccountId, SessionId, TokenId};
-use crate::jose::{Algorithm, Compact, KeySet, SignFailed, SigningKey, sign_compact};
+use crate::jose::{Algorithm, Compact, KeySet, SignFailed, SigningKey, VerifyingKey, sign_compact};
 use crate::json;
 use crate::time::UnixTime;
 
 mod claims;
+mod seen;
 #[cfg(test)]
 mod tests;
 
 pub use claims::{AccessClaims, Audiences, Confirmation};
+pub use seen::SeenTokens;
 
 /// The type that an access token's header names (RFC 9068, section 2.1).
 pub const ACCESS_TOKEN_TYPE: &str = "at+jwt";
@@ -159,12 +161,24 @@ pub fn verify(
     expected: &Expectation<'_>,
     now: UnixTime,
 ) -> Result<VerifiedToken, TokenRefusal> {
+    let (claims, _) = signed_claims(token, keys, expected.algorithms)?;
+    let token = VerifiedToken(claims);
+    token.check(expected, now)?;
+    Ok(token)
+}
+
+/// What a token says, and the key that signed it: every step up to the claims.
+fn signed_claims<'a>(
+    token: &str,
+    keys: &'a KeySet,
+    algorithms: &[Algorithm],
+) -> Result<(AccessClaims, &'a VerifyingKey), TokenRefusal> {
     let token = Compact::parse(token).map_err(|_| TokenRefusal::Malformed)?;
     if !token.typ().is_some_and(is_access_token) {
         return Err(TokenRefusal::Type);
     }
     let algorithm = token.algorithm().map_err(|_| TokenRefusal::Algorithm)?;
-    if !expected.algorithms.contains(&algorithm) {
+    if !algorithms.contains(&algorithm) {
         return Err(TokenRefusal::Algorithm);
     }
     let key = token.kid().and_then(|kid| keys.get(kid)).ok_or(TokenRefusal::Key)?;
@@ -172,17 +186,7 @@ pub fn verify(
         return Err(TokenRefusal::Key);
     }
     let payload = token.verify_ours(key).map_err(|_| TokenRefusal::Signature)?;
-    let claims: AccessClaims = json::strict(payload).map_err(|_| TokenRefusal::Claims)?;
-    if claims.iss != expected.issuer {
-        return Err(TokenRefusal::Issuer);
-    }
-    if !claims.aud.contains(expected.audience) {
-        return Err(TokenRefusal::Audience);
-    }
-    let token = VerifiedToken(claims);
-    token.check_time(now)?;
-    token.check_binding(expected.shown)?;
-    Ok(token)
+    Ok((json::strict(payload).map_err(|_| TokenRefusal::Claims)?, key))
 }
 
 /// A media type is compared without regard to case, and `application/` may be left out (RFC 7515,
@@ -227,6 +231,18 @@ impl VerifiedToken {
         self.0.exp
     }
 
+    /// Every step from the issuer on.
+    fn check(&self, expected: &Expectation<'_>, now: UnixTime) -> Result<(), TokenRefusal> {
+        if self.0.iss != expected.issuer {
+            return Err(TokenRefusal::Issuer);
+        }
+        if !self.0.aud.contains(expected.audience) {
+            return Err(TokenRefusal::Audience);
+        }
+        self.check_time(now)?;
+        self.check_binding(expected.shown)
+    }
+
     /// Decides again whether it counts at this time, for a verifier that remembers tokens.
     ///
     /// With [`LEEWAY`] to either side. `exp` is refused when it is reached (RFC 7519, section
@@ -258,6 +274,12 @@ impl VerifiedToken {
     #[must_use]
     pub fn unrevoked(self) -> AccessClaims {
         self.0
+    }
+
+    /// The same, for a token that others remember too.
+    #[must_use]
+    pub fn as_unrevoked(&self) -> &AccessClaims {
+        &self.0
     }
 }
 

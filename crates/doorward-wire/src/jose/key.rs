@@ -252,6 +252,23 @@ impl VerifyingKey {
         self.jwk.as_deref()
     }
 
+    /// Whether it is the same key, and not another of the same name.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        if self.algorithm != other.algorithm || self.kid != other.kid {
+            return false;
+        }
+        match (&self.jwk, &other.jwk) {
+            (Some(one), Some(two)) => Arc::ptr_eq(one, two) || one == two,
+            // Two secrets are not compared: they are one if they are kept in one place.
+            (None, None) => match (&self.check, &other.check) {
+                (Check::Shared(one), Check::Shared(two)) => Arc::ptr_eq(one, two),
+                (Check::Public(_), _) | (_, Check::Public(_)) => false,
+            },
+            (Some(_), None) | (None, Some(_)) => false,
+        }
+    }
+
     /// Verifies a signature by the letter of its standard.
     ///
     /// Of an ES256 signature both forms pass, as RFC 7518 says and as browsers write them.

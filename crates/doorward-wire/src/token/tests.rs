@@ -6,19 +6,19 @@ use crate::id::{AccountId, KeyId, SessionId, TokenId};
 use crate::jose::COMPACT_BYTES_MAX;
 use crate::jose::sample::signing_key;
 
-const NOW: UnixTime = UnixTime(1_700_000_000);
+pub(super) const NOW: UnixTime = UnixTime(1_700_000_000);
 const ISSUER: &str = "https://id.example.com";
 const API: &str = "https://api.example.com";
 const JKT: &str = "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k";
 
-const EXPECTED: Expectation<'_> = Expectation {
+pub(super) const EXPECTED: Expectation<'_> = Expectation {
     issuer: ISSUER,
     audience: API,
     algorithms: &Algorithm::ALL,
     shown: Shown::Bearer,
 };
 
-fn claims() -> AccessClaims {
+pub(super) fn claims() -> AccessClaims {
     AccessClaims {
         iss: ISSUER.into(),
         sub: AccountId(1),
@@ -39,11 +39,11 @@ fn claims() -> AccessClaims {
     }
 }
 
-fn keys() -> KeySet {
+pub(super) fn keys() -> KeySet {
     KeySet::of(Algorithm::ALL.map(|algorithm| signing_key(algorithm).verifying_key())).unwrap()
 }
 
-fn key() -> SigningKey {
+pub(super) fn key() -> SigningKey {
     signing_key(Algorithm::EdDsa)
 }
 
