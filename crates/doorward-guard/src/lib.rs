@@ -34,8 +34,11 @@ use doorward_wire::jose::{Algorithm, JwkSet, KeySet, KeySetRefused};
 use doorward_wire::token::{self, Expectation, Shown, TokenRefusal};
 use doorward_wire::{AccountId, SessionId, UnixTime};
 
+mod dial;
 mod layer;
+mod moment;
 
+pub use dial::{AddressRefused, Roots};
 pub use layer::{Clock, GuardLayer, GuardService};
 
 /// Checks the access tokens of one issuer for one audience. Cheap to clone.

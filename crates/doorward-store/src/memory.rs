@@ -14,7 +14,7 @@ use doorward_core::event::Event;
 use doorward_core::notice;
 use doorward_core::refresh::RefreshToken;
 use doorward_core::retired::Retired;
-use doorward_core::revocation::{LogEntry, Revocation, Revoked};
+use doorward_core::revocation::{LogEntry, Revocation, Revoked, revoke};
 use doorward_core::session::{Device, Owner, Session};
 use doorward_core::whereabouts::Visit;
 use doorward_wire::jose::Algorithm;
@@ -135,7 +135,7 @@ impl State {
     /// Ends a session, the `n`th of an act, and says whether there was one.
     fn end(&mut self, sid: SessionId, ending: &Ending, n: u64) -> bool {
         let Some(session) = self.forget(sid) else { return false };
-        self.revoke(Revocation::new(Revoked::Session(sid), ending.now));
+        self.revoke(revoke(Revoked::Session(sid), ending.now));
         self.note(ending.event_of(sid, session.owner, n));
         true
     }

@@ -125,6 +125,10 @@ id! {
     KeyId, "key_"
 }
 id! {
+    /// Names a client: a service that speaks for itself, or asks about tokens (RFC 6749, section 2).
+    ClientId, "cli_"
+}
+id! {
     /// Names an entry of the event log.
     EventId, "evt_"
 }

@@ -8,11 +8,13 @@ pub mod dbsc;
 pub mod id;
 pub mod jose;
 pub mod json;
+pub mod revocation;
 pub mod seal;
 pub mod secret;
+pub mod sse;
 pub mod time;
 pub mod token;
 
-pub use id::{AccountId, EventId, KeyId, SessionId, TokenId};
+pub use id::{AccountId, ClientId, EventId, KeyId, SessionId, TokenId};
 pub use secret::{FreshSecret, MalformedSecret, PresentedSecret, SecretDigest};
 pub use time::UnixTime;

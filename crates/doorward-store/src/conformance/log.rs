@@ -1,6 +1,6 @@
 //! Laws of the revocation log.
 
-use doorward_core::revocation::{Revocation, Revoked};
+use doorward_core::revocation::{Revoked, revoke};
 use doorward_wire::{SessionId, UnixTime};
 
 use super::sample::{Tried, after, anonymous, at_once, ending, open};
@@ -41,8 +41,7 @@ pub async fn a_sweep_of_the_log_leaves_no_gap_and_reuses_no_number(store: Tried)
     for n in 0..5 {
         open_and_end(&store, n, after(n * 10)).await;
     }
-    let expires_at =
-        |n: u64| Revocation::new(Revoked::Session(SessionId(0)), after(n * 10)).expires_at;
+    let expires_at = |n: u64| revoke(Revoked::Session(SessionId(0)), after(n * 10)).expires_at;
     let just_before = UnixTime(expires_at(0).0 - 1);
     assert_eq!(store.sweep_revocations(just_before, 9).await.unwrap(), 0);
     assert_eq!(store.sweep_revocations(expires_at(0), 9).await.unwrap(), 1);

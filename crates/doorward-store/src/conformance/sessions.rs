@@ -3,7 +3,7 @@
 use doorward_core::account::Epoch;
 use doorward_core::data::Precondition;
 use doorward_core::event::EventKind;
-use doorward_core::revocation::{Revocation, Revoked};
+use doorward_core::revocation::{Revoked, revoke};
 use doorward_core::session::{Assurance, Lifetimes, Touch};
 use doorward_wire::{AccountId, SessionId};
 
@@ -204,7 +204,7 @@ pub async fn an_end_takes_everything_and_is_told_once(store: Tried) {
     let log = store.revocations(0, 9).await.unwrap();
     assert_eq!(log.len(), 1);
     assert_eq!(log[0].seq, 1);
-    assert_eq!(log[0].revocation, Revocation::new(Revoked::Session(sid), ending(1).now));
+    assert_eq!(log[0].revocation, revoke(Revoked::Session(sid), ending(1).now));
     let events = store.events(99).await.unwrap();
     let ended: Vec<_> =
         events.iter().filter(|event| event.kind == EventKind::SessionEnded).collect();

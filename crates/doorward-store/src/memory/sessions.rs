@@ -5,7 +5,7 @@ use std::ops::Bound;
 use async_trait::async_trait;
 use doorward_core::account::Account;
 use doorward_core::retired::Retired;
-use doorward_core::revocation::{Revocation, Revoked};
+use doorward_core::revocation::{Revoked, revoke};
 use doorward_core::session::{Carrier, Lifetimes, Touch};
 use doorward_wire::{AccountId, SecretDigest, SessionId, UnixTime};
 
@@ -132,7 +132,7 @@ impl State {
         let is_done = self.swept.is_none();
         for sid in &past {
             self.forget(*sid);
-            self.revoke(Revocation::new(Revoked::Session(*sid), now));
+            self.revoke(revoke(Revoked::Session(*sid), now));
         }
         Swept { forgotten: past.len() as u64, is_done }
     }

@@ -1,7 +1,7 @@
 //! The revocation log in SQLite.
 
 use async_trait::async_trait;
-use doorward_core::revocation::{LogEntry, Revocation, Revoked};
+use doorward_core::revocation::{LogEntry, Revocation, Revoked, revoke};
 use doorward_wire::{SessionId, UnixTime};
 use rusqlite::{Connection, params};
 
@@ -57,7 +57,7 @@ pub(super) fn append_ends(
         VALUES (?1, ?2, ?3, ?4, ?5)";
     let before: i64 = only(db, NEXT, (rows(ended.len()),))?;
     for (seq, sid) in (before + 1..).zip(ended) {
-        let revocation = Revocation::new(Revoked::Session(sid), now);
+        let revocation = revoke(Revoked::Session(sid), now);
         let row = params![
             seq,
             revocation.revoked.kind(),

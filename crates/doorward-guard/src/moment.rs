@@ -1,0 +1,34 @@
+//! Moments on this machine's own clock, which nobody sets.
+
+use std::time::Duration;
+
+/// A moment, in milliseconds since some moment before it.
+///
+/// It goes on while the process is stopped and while the machine sleeps: what was known before is as
+/// old afterwards as it really is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Moment(pub(crate) u64);
+
+impl Moment {
+    /// This moment.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    pub(crate) fn now() -> Self {
+        let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+        let (seconds, nanos) = (now.tv_sec.unsigned_abs(), now.tv_nsec.unsigned_abs());
+        Self(seconds * 1000 + nanos / 1_000_000)
+    }
+
+    /// This moment.
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    pub(crate) fn now() -> Self {
+        // Elsewhere this goes on in sleep as well.
+        let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+        let (seconds, nanos) = (now.tv_sec.unsigned_abs(), now.tv_nsec.unsigned_abs());
+        Self(seconds * 1000 + nanos / 1_000_000)
+    }
+
+    /// How long ago `earlier` was, or zero if it has not come yet.
+    pub(crate) fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(self.0.saturating_sub(earlier.0))
+    }
+}
