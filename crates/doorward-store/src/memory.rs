@@ -3,7 +3,9 @@
 //! Every act holds the one lock, looks before it writes, and so happens whole or not at all. Nothing
 //! survives the process, and finding a session by its key looks at each of them.
 
+use std::collections::hash_map::RandomState;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::hash::BuildHasher;
 use std::ops::Bound;
 
 use async_trait::async_trait;
@@ -20,6 +22,7 @@ use doorward_core::whereabouts::Visit;
 use doorward_wire::jose::Algorithm;
 use doorward_wire::{AccountId, EventId, SecretDigest, SessionId, UnixTime};
 use parking_lot::{Mutex, MutexGuard};
+use tokio::sync::watch;
 
 use crate::act::{
     AccountError, Ending, Found, KeptBinding, NewAccount, Page, SealedKey, StoreFailed,
@@ -36,11 +39,25 @@ mod sessions;
 mod tests;
 
 /// Everything kept in memory.
-#[derive(Default)]
-pub struct MemoryStore(Mutex<State>);
+pub struct MemoryStore {
+    state: Mutex<State>,
+    log_name: [u8; 16],
+}
+
+impl Default for MemoryStore {
+    fn default() -> Self {
+        // Each hasher of the standard library has keys of its own, which the system draws.
+        let drawn = [(); 2].map(|()| RandomState::new().hash_one(0));
+        let mut log_name = [0; 16];
+        log_name[..8].copy_from_slice(&drawn[0].to_le_bytes());
+        log_name[8..].copy_from_slice(&drawn[1].to_le_bytes());
+        Self { state: Mutex::default(), log_name }
+    }
+}
 
 #[derive(Default)]
 struct State {
+    appended: watch::Sender<u64>,
     accounts: BTreeMap<AccountId, (Account, PasswordHash)>,
     sessions: BTreeMap<SessionId, (Session, Device)>,
     retired: HashMap<SecretDigest, (SessionId, Retired)>,
@@ -72,7 +89,7 @@ struct KeptToken {
 
 impl MemoryStore {
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock()
+        self.state.lock()
     }
 }
 
@@ -105,6 +122,7 @@ impl State {
     fn revoke(&mut self, revocation: Revocation) {
         self.head += 1;
         self.log.push(LogEntry { seq: self.head, revocation });
+        self.appended.send_replace(self.head);
     }
 
     fn account_of(&self, owner: Owner) -> Option<&Account> {
@@ -206,6 +224,14 @@ impl Keys for MemoryStore {
 
 #[async_trait]
 impl RevocationLog for MemoryStore {
+    async fn log_name(&self) -> Result<[u8; 16], StoreFailed> {
+        Ok(self.log_name)
+    }
+
+    fn appended(&self) -> watch::Receiver<u64> {
+        self.state().appended.subscribe()
+    }
+
     async fn head(&self) -> Result<u64, StoreFailed> {
         Ok(self.state().head)
     }

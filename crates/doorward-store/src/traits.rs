@@ -12,6 +12,7 @@ use doorward_core::session::{Lifetimes, Touch};
 use doorward_core::username::Username;
 use doorward_wire::jose::Algorithm;
 use doorward_wire::{AccountId, EventId, SecretDigest, SessionId, UnixTime};
+use tokio::sync::watch;
 
 use crate::act::{
     AccountError, BindError, DataError, Ending, Found, KeptBinding, NewAccount, NewBinding,
@@ -104,7 +105,8 @@ pub trait Sessions: Send + Sync {
     /// ([`Touch::moves`]). A session that has gone stays gone.
     async fn touch(&self, touches: Vec<(SessionId, Touch)>) -> Result<(), StoreFailed>;
 
-    /// Retires the old key and keeps the new one, and with a session carried by tokens forgets its
+    /// Retires the old key and keeps the new one, with the log entry that ends the access tokens from
+    /// before, and with a session carried by tokens forgets its
     /// refresh tokens but the one given. The session is known by the device given from then on. If it
     /// has gone, or was renamed meanwhile, keeps nothing: [`SessionError::Gone`].
     async fn rename(&self, new: NewSecret) -> Result<(), SessionError>;
@@ -209,6 +211,13 @@ pub trait Keys: Send + Sync {
 /// Keeps the one ordered log of what counts no longer.
 #[async_trait]
 pub trait RevocationLog: Send + Sync {
+    /// Which log this is: drawn once, when it was made. Numbers of another log mean nothing here.
+    async fn log_name(&self) -> Result<[u8; 16], StoreFailed>;
+
+    /// Is told when there may be new entries from this process: it changes after their commit, and
+    /// sometimes for nothing. Those of other processes have to be looked for.
+    fn appended(&self) -> watch::Receiver<u64>;
+
     /// The number of the newest entry, or 0.
     async fn head(&self) -> Result<u64, StoreFailed>;
 

@@ -3,8 +3,8 @@
 //! ```text
 //!   log   … 41 │ 42 │ 43 │ 44        each entry follows the one before without a gap
 //!             └──────────────┘
-//!   Bulletin { after: 41, seq: 44, entries: 42, 43, 44 }   "this is all there is up to 44"
-//!   Bulletin { after: 44, seq: 44, entries: none }         a heartbeat: "and still is"
+//!   Bulletin { after: 41, seq: 44, head: 44, entries: 42, 43, 44 }   "this is all there is"
+//!   Bulletin { after: 44, seq: 44, head: 44, entries: none }         a heartbeat: "and still is"
 //! ```
 //!
 //! # What this module answers
@@ -179,6 +179,7 @@ impl<'de> Deserialize<'de> for LogEntry {
 ///     keys: None,
 ///     after: 44,
 ///     seq: 44,
+///     head: 44,
 ///     entries: vec![],
 /// };
 /// let text = heartbeat.sign(&key).unwrap();
@@ -200,8 +201,8 @@ pub struct Bulletin {
     pub log: String,
     /// Which run of which process made it: the clock of `ms`.
     pub run: String,
-    /// When it was made, in milliseconds on a clock of that run which nobody sets. Everything that was
-    /// acknowledged before is in it, or in one before it.
+    /// When it was made, in milliseconds on a clock of that run which nobody sets. Whoever knows the
+    /// log up to `head` knows everything that was acknowledged before.
     pub ms: u64,
     /// The `ETag` of the published keys. When it changes they are to be read again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -209,8 +210,10 @@ pub struct Bulletin {
     /// The entry that the first of these follows. Those up to it that the reader does not know have
     /// expired: they are about nothing that could still be shown.
     pub after: u64,
-    /// The number of the last entry that is known here.
+    /// The number of the last of these.
     pub seq: u64,
+    /// The number of the last entry of the log: `seq`, or more where more bulletins follow.
+    pub head: u64,
     /// The entries `after + 1` to `seq`, in order.
     pub entries: Vec<LogEntry>,
 }
@@ -283,15 +286,10 @@ impl Bulletin {
         if bulletin.is_numbered() { Ok(bulletin) } else { Err(BulletinRefusal::Numbers) }
     }
 
-    /// Whether it only says that nothing has happened.
-    #[must_use]
-    pub fn is_heartbeat(&self) -> bool {
-        self.entries.is_empty()
-    }
-
     fn is_numbered(&self) -> bool {
         let count = self.entries.len();
         count <= ENTRIES_MAX
+            && self.head >= self.seq
             && self.seq.checked_sub(self.after) == u64::try_from(count).ok()
             && self.entries.iter().zip(self.after..).all(|(entry, before)| entry.seq == before + 1)
     }

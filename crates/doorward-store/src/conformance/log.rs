@@ -4,7 +4,9 @@ use doorward_core::revocation::{Revoked, revoke};
 use doorward_wire::{SessionId, UnixTime};
 
 use super::sample::{Tried, after, anonymous, at_once, ending, open};
+use crate::RevocationLog;
 use crate::act::Ending;
+use crate::memory::MemoryStore;
 
 async fn numbers(store: &Tried, after: u64, limit: usize) -> Vec<u64> {
     store.revocations(after, limit).await.unwrap().iter().map(|entry| entry.seq).collect()
@@ -58,6 +60,32 @@ pub async fn a_sweep_of_the_log_leaves_no_gap_and_reuses_no_number(store: Tried)
     open_and_end(&store, 11, after(100)).await;
     assert_eq!(store.sweep_revocations(after(10_000), 9).await.unwrap(), 1);
     assert_eq!(numbers(&store, 0, 9).await, [7, 8]);
+}
+
+/// Law: a log has one name, and another log another.
+#[doc(hidden)]
+pub async fn the_log_has_a_name_of_its_own(store: Tried) {
+    let name = store.log_name().await.unwrap();
+    assert_eq!(store.log_name().await.unwrap(), name);
+    let other = MemoryStore::default().log_name().await.unwrap();
+    assert!(name != other && name != [0; 16]);
+}
+
+/// Law: whoever waits for entries is told after each commit, and finds them.
+#[doc(hidden)]
+pub async fn who_waits_for_entries_is_told(store: Tried) {
+    for n in 0..20 {
+        let mut appended = store.appended();
+        appended.borrow_and_update();
+        let ending = tokio::spawn({
+            let store = store.clone();
+            async move { open_and_end(&store, n, after(0)).await }
+        });
+        while numbers(&store, n, 9).await.is_empty() {
+            appended.changed().await.unwrap();
+        }
+        ending.await.unwrap();
+    }
 }
 
 /// Law: a follower reads on from where it was.

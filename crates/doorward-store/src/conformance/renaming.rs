@@ -1,6 +1,7 @@
 //! Laws of proving oneself again: the session gets a new secret, and the old one dies.
 
 use doorward_core::account::{Epoch, PasswordVersion};
+use doorward_core::revocation::{LogEntry, Revoked, revoke};
 use doorward_core::session::Lifetimes;
 use doorward_wire::{AccountId, SessionId};
 
@@ -56,7 +57,24 @@ pub async fn a_login_ends_the_session_whose_retired_key_it_replaces(store: Tried
     open(&store, &[&NewSession { replaces: Some(key(10)), ..session(11, 2) }]).await;
     check_there(store.session_by_key(key(20)).await.unwrap().as_ref(), false);
     check_there(store.session_by_key(key(11)).await.unwrap().as_ref(), true);
-    assert_eq!(store.head().await.unwrap(), 1);
+    let log = store.revocations(0, 9).await.unwrap();
+    let told: Vec<_> = log.iter().map(|entry| entry.revocation.revoked).collect();
+    assert_eq!(told, [Revoked::Proof(SessionId(10)), Revoked::Session(SessionId(10))]);
+}
+
+/// Law: that the owner proved themselves again stands in the log, for whoever verifies the access
+/// tokens from before elsewhere; and a rename that is refused leaves no word of it.
+#[doc(hidden)]
+pub async fn a_new_proof_is_told_in_the_log(store: Tried) {
+    with_two_accounts(&store).await;
+    let before = session(10, 1);
+    open(&store, &[&before]).await;
+    let asked = new_secret(&before, 20, event(1));
+    store.rename(asked.clone()).await.unwrap();
+    check_gone(&store.rename(asked.clone()).await);
+    let expected = revoke(Revoked::Proof(SessionId(10)), asked.renamed.session.proved_at);
+    let log = store.revocations(0, 9).await.unwrap();
+    assert_eq!(log, [LogEntry { seq: 1, revocation: expected }]);
 }
 
 /// Law: where the owner has proved themselves is what the session is known by, and a proof that does

@@ -98,6 +98,7 @@ impl State {
         if let Some(retired) = new.renamed.retired {
             self.retired.insert(retired.key, (session.sid, retired));
         }
+        self.revoke(revoke(Revoked::Proof(session.sid), session.proved_at));
         if session.carrier == Carrier::Token {
             self.refresh.retain(|_, kept| kept.token.sid != session.sid);
         }

@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use doorward_core::revocation::{LogEntry, Revocation, Revoked, revoke};
 use doorward_wire::{SessionId, UnixTime};
 use rusqlite::{Connection, params};
+use tokio::sync::watch;
 
 use super::SqliteStore;
 use super::columns::{Columns, all, bytes, change, count, only, rows, whole};
@@ -23,6 +24,14 @@ pub(super) const FORGET_OLDEST: &str = "
 
 #[async_trait]
 impl RevocationLog for SqliteStore {
+    async fn log_name(&self) -> Result<[u8; 16], StoreFailed> {
+        self.readers.read(|db| only(db, "SELECT name FROM revocation_log", ()))
+    }
+
+    fn appended(&self) -> watch::Receiver<u64> {
+        self.writer.committed()
+    }
+
     async fn head(&self) -> Result<u64, StoreFailed> {
         self.readers.read(|db| only(db, "SELECT seq FROM revocation_head", ()).map(count))
     }
@@ -52,12 +61,27 @@ pub(super) fn append_ends(
     ended: impl ExactSizeIterator<Item = SessionId>,
     now: UnixTime,
 ) -> Result<(), StoreFailed> {
+    append(db, ended.map(|sid| revoke(Revoked::Session(sid), now)))
+}
+
+/// Appends that the owner of a session proved themselves again, as part of the act.
+pub(super) fn append_proof(
+    db: &Connection,
+    sid: SessionId,
+    proved_at: UnixTime,
+) -> Result<(), StoreFailed> {
+    append(db, std::iter::once(revoke(Revoked::Proof(sid), proved_at)))
+}
+
+fn append(
+    db: &Connection,
+    revocations: impl ExactSizeIterator<Item = Revocation>,
+) -> Result<(), StoreFailed> {
     const NEXT: &str = "UPDATE revocation_head SET seq = seq + ?1 RETURNING seq - ?1";
     const APPEND: &str = "INSERT INTO revocation (seq, kind, id, not_before, expires_at)
         VALUES (?1, ?2, ?3, ?4, ?5)";
-    let before: i64 = only(db, NEXT, (rows(ended.len()),))?;
-    for (seq, sid) in (before + 1..).zip(ended) {
-        let revocation = revoke(Revoked::Session(sid), now);
+    let before: i64 = only(db, NEXT, (rows(revocations.len()),))?;
+    for (seq, revocation) in (before + 1..).zip(revocations) {
         let row = params![
             seq,
             revocation.revoked.kind(),

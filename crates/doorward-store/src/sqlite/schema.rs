@@ -7,13 +7,14 @@ use super::fault::Fault;
 use crate::act::StoreFailed;
 
 /// Every step there ever was, in order. A step that was released is never edited.
-pub(super) const MIGRATIONS: [&str; 6] = [
+pub(super) const MIGRATIONS: [&str; 7] = [
     include_str!("migrations/0001_first.sql"),
     include_str!("migrations/0002_life.sql"),
     include_str!("migrations/0003_user_agents.sql"),
     include_str!("migrations/0004_binding.sql"),
     include_str!("migrations/0005_account_events.sql"),
     include_str!("migrations/0006_signals.sql"),
+    include_str!("migrations/0007_log_name.sql"),
 ];
 
 /// Marks a file as ours: `door`.

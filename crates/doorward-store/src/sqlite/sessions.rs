@@ -291,6 +291,7 @@ pub(super) fn rename(db: &Connection, new: &NewSecret) -> Acted<Result<(), Sessi
     if let Some(retired) = renamed.retired {
         retire(db, session.sid, &retired)?;
     }
+    log::append_proof(db, session.sid, session.proved_at)?;
     if session.carrier == Carrier::Token {
         refresh::forget_all_of(db, session.sid)?;
     }

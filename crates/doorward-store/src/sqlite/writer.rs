@@ -15,7 +15,7 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::{Builder, JoinHandle};
 
 use rusqlite::Connection;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use super::Sizes;
 use super::columns::change;
@@ -40,6 +40,7 @@ pub(super) type Acted<T> = Result<Verdict<T>, StoreFailed>;
 pub(super) struct Writer {
     queue: Option<SyncSender<Asked>>,
     thread: Option<JoinHandle<()>>,
+    committed: watch::Receiver<u64>,
 }
 
 impl Writer {
@@ -51,9 +52,11 @@ impl Writer {
         sizes: Sizes,
     ) -> std::io::Result<Self> {
         let (queue, waiting) = sync_channel(sizes.queue_max);
-        let batches = Batches { db, file, keeper, waiting, batch_max: sizes.batch_max };
+        let committed = watch::Sender::new(0);
+        let appended = committed.subscribe();
+        let batches = Batches { db, file, keeper, waiting, committed, batch_max: sizes.batch_max };
         let thread = Builder::new().name("doorward-sqlite".into()).spawn(move || batches.run())?;
-        Ok(Self { queue: Some(queue), thread: Some(thread) })
+        Ok(Self { queue: Some(queue), thread: Some(thread), committed: appended })
     }
 
     /// Does an act, and returns once it is durable. If the caller goes away, it happens all the same.
@@ -70,6 +73,11 @@ impl Writer {
             TrySendError::Disconnected(_) => Fault::WriterStopped,
         })?;
         answered.await.map_err(|_| Fault::WriterStopped)?
+    }
+
+    /// Changes after each commit, before anybody is answered.
+    pub(super) fn committed(&self) -> watch::Receiver<u64> {
+        self.committed.clone()
     }
 
     /// Asks for a look whether another process has written. Says whether it will be made.
@@ -158,6 +166,7 @@ struct Batches {
     file: Arc<DatabaseFile>,
     keeper: Option<Keeper>,
     waiting: Receiver<Asked>,
+    committed: watch::Sender<u64>,
     batch_max: usize,
 }
 
@@ -207,6 +216,7 @@ impl Batches {
         if let Some((keeper, changes)) = self.keeper.as_ref().zip(changes) {
             keeper.apply(changes);
         }
+        self.committed.send_modify(|count| *count = count.wrapping_add(1));
         Ok(())
     }
 

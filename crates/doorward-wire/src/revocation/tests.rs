@@ -30,6 +30,7 @@ fn bulletin(after: u64, entries: Vec<LogEntry>) -> Bulletin {
         keys: Some("\"etag\"".into()),
         after,
         seq: after + entries.len() as u64,
+        head: after + entries.len() as u64,
         entries,
     }
 }
@@ -98,11 +99,14 @@ fn entries_are_numbered_one_by_one_or_all_are_refused() {
     backwards.seq = 40;
     let mut heartbeat = bulletin(41, vec![]);
     heartbeat.seq = 42;
+    let mut beyond = bulletin(41, vec![entry(42, session())]);
+    beyond.head = 41;
     for wrong in [
         more,
         fewer,
         backwards,
         heartbeat,
+        beyond,
         bulletin(41, vec![entry(43, session())]),
         bulletin(41, vec![entry(42, session()), entry(42, session())]),
         bulletin(41, vec![entry(43, session()), entry(42, session())]),
@@ -118,7 +122,7 @@ fn entries_are_numbered_one_by_one_or_all_are_refused() {
 #[test]
 fn a_member_that_is_missing_or_odd_refuses_the_whole() {
     assert!(with(|_| ()).is_ok());
-    for member in ["iss", "iat", "log", "run", "ms", "after", "seq", "entries"] {
+    for member in ["iss", "iat", "log", "run", "ms", "after", "seq", "head", "entries"] {
         let without = with(|value| {
             value.as_object_mut().unwrap().remove(member);
         });

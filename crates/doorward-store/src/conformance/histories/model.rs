@@ -79,6 +79,8 @@ pub(super) struct Model {
     pub(super) tokens: BTreeMap<u64, Token>,
     /// Sessions that have ended.
     pub(super) log: BTreeSet<u64>,
+    /// New proofs of sessions, by how many there were.
+    pub(super) proofs: BTreeMap<u64, u64>,
     /// Those whose end is an event, too.
     pub(super) told: BTreeSet<u64>,
 }
@@ -101,6 +103,7 @@ impl Model {
             removed: BTreeMap::new(),
             tokens: BTreeMap::new(),
             log: BTreeSet::new(),
+            proofs: BTreeMap::new(),
             told: BTreeSet::new(),
         }
     }
@@ -163,6 +166,11 @@ impl Model {
     pub(super) fn data_of(&self, sid: u64) -> Vec<(&'static str, &str, u64)> {
         let all = self.data.iter().filter(|((of, _), _)| *of == sid);
         all.map(|((_, key), (json, version))| (*key, json.as_str(), *version)).collect()
+    }
+
+    /// How many entries the log has.
+    pub(super) fn entry_count(&self) -> u64 {
+        self.log.len() as u64 + self.proofs.values().sum::<u64>()
     }
 
     fn is_admitted(&self, by: Proof) -> bool {
@@ -276,6 +284,7 @@ impl Model {
         kept.proved_at = new.at;
         kept.seen_at = kept.seen_at.max(new.at);
         kept.generation += 1;
+        *self.proofs.entry(new.sid).or_default() += 1;
         if let Some(before) = kept.key {
             kept.key = Some(new.secret);
             self.retired.insert(before, (new.sid, new.at));

@@ -296,17 +296,24 @@ impl Reading<'_> {
         Ok(())
     }
 
-    /// Each end has one entry in the log.
+    /// Each end and each new proof has one entry in the log.
     async fn ends(&self, head: u64, differences: &mut Vec<String>) -> Result<(), StoreFailed> {
         let log = self.store.revocations(head, 999).await?;
         let numbers: Vec<_> = log.iter().map(|entry| entry.seq).collect();
-        let count = self.model.log.len() as u64;
+        let count = self.model.entry_count();
         note(differences, "numbers in the log", &numbers, &(head + 1..=head + count).collect());
         note(differences, "head of the log", &self.store.head().await?, &(head + count));
         let mut logged: Vec<_> = log.iter().map(|entry| entry.revocation.revoked).collect();
-        logged.sort_by_key(|revoked| revoked.id_bits());
-        let expected = sorted(&self.model.log, self.names).into_iter().map(Revoked::Session);
-        let expected: Vec<_> = expected.collect();
+        let by_name = |revoked: &Revoked| (revoked.kind(), revoked.id_bits());
+        logged.sort_by_key(by_name);
+        let ends = sorted(&self.model.log, self.names).into_iter().map(Revoked::Session);
+        let proofs = self
+            .model
+            .proofs
+            .iter()
+            .flat_map(|(sid, count)| (0..*count).map(|_| Revoked::Proof(self.names.sid(*sid))));
+        let mut expected: Vec<_> = ends.chain(proofs).collect();
+        expected.sort_by_key(by_name);
         note(differences, "the log", &logged, &expected);
         Ok(())
     }
@@ -348,7 +355,7 @@ pub(super) async fn close(
         let was_there = store.end_session(names.sid(*sid), names.ending(n)).await;
         note(&mut differences, "the end of the end", &was_there.map_err(failed)?, &true);
     }
-    let count = (model.log.len() + model.sessions.len()) as u64;
+    let count = model.entry_count() + model.sessions.len() as u64;
     note(&mut differences, "the last head", &store.head().await.map_err(failed)?, &(head + count));
     differences.into_iter().next().map_or(Ok(()), Err)
 }
