@@ -124,6 +124,8 @@ fn shared() -> Vec<Expectation> {
         row("DELETE", "/api/v1/sessions", [401, 401, 204, 204]),
         // Nobody ends somebody else's: `journeys::ending` has the sessions that are there.
         row("DELETE", "/api/v1/sessions/{sid}", [401, 401, 404, 404]).at(NOBODYS),
+        // With a token of its scope: `journeys::revocations`.
+        row("GET", "/api/v1/revocations", [401, 403, 403, 403]),
         row("GET", "/api/v1/account", [401, 401, 200, 200]),
         row("GET", "/api/v1/account/events", [401, 401, 200, 200]),
         row("GET", "/api/v1/account/notices", [401, 401, 200, 200]),
@@ -192,6 +194,8 @@ fn what_a_row_lets_in_is_what_it_says() {
                 assert!((200..300).contains(&visitor), "{what}");
             }
             Who::Member => assert!(shut_out(nobody) && shut_out(visitor), "{what}"),
+            // The cookies of these rows are nobody's grant.
+            Who::Scope => assert_eq!([nobody, visitor, member], [401, 403, 403], "{what}"),
         }
         assert_eq!(member, administrator, "nothing here is an administrator's alone yet: {what}");
     }

@@ -31,6 +31,7 @@ pub(crate) mod nginx;
 pub(crate) mod process;
 pub(crate) mod reply;
 pub(crate) mod server;
+pub(crate) mod stream;
 pub(crate) mod wait;
 
 pub(crate) use browser::Browser;

@@ -18,5 +18,6 @@ mod places;
 mod portal;
 mod refresh;
 mod review;
+mod revocations;
 mod store_failure;
 mod token;

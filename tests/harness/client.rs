@@ -12,6 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::reply::Reply;
+use super::stream::Stream;
 use super::wait::{PATIENCE, within};
 
 /// Speaks to one server. Cheap to clone.
@@ -181,6 +182,13 @@ impl Request {
         bytes.extend_from_slice(b"\r\n");
         bytes.extend_from_slice(body.unwrap_or_default());
         bytes
+    }
+
+    /// Sends it and reads the answer's head, for an answer that does not end by itself.
+    pub(crate) async fn stream(self) -> Stream {
+        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        stream.write_all(&self.bytes()).await.unwrap();
+        Stream::open(stream).await
     }
 
     /// Sends it and gives the answer, or `None` when the server went away without one: for tests

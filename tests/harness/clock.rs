@@ -42,4 +42,9 @@ impl Clock for HandClock {
     fn unix_ms(&self) -> u64 {
         self.0.load(Ordering::SeqCst)
     }
+
+    /// This one nobody moves, not even by hand.
+    fn steady_ms(&self) -> u64 {
+        doorward::clock::steady_ms()
+    }
 }

@@ -17,6 +17,10 @@ pub const OWN_CLIENT: &str = "doorward";
 /// The scope that lets an administrator's token administrate.
 pub const ADMIN_SCOPE: &str = "doorward.admin";
 
+/// The scope that lets a program follow the revocation log: it tells which sessions and accounts
+/// there are, so only an administrator may grant it.
+pub const REVOCATIONS_SCOPE: &str = "doorward.revocations";
+
 /// What the access tokens of a session may be used for, and where.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Grant {
@@ -54,8 +58,9 @@ pub fn narrow(asked: &str, account: &Account, offered: &[&str]) -> Result<String
     check_form(asked)?;
     let mut granted: Vec<&str> = Vec::new();
     for name in asked.split(' ').filter(|name| !name.is_empty()) {
-        let may =
-            offered.contains(&name) && (name != ADMIN_SCOPE || account.role == Role::Administrator);
+        let is_for_administrators = matches!(name, ADMIN_SCOPE | REVOCATIONS_SCOPE);
+        let may = offered.contains(&name)
+            && (!is_for_administrators || account.role == Role::Administrator);
         if may && !granted.contains(&name) {
             granted.push(name);
         }

@@ -12,6 +12,9 @@ pub trait Clock: Send + Sync {
     /// Milliseconds since 1970.
     fn unix_ms(&self) -> u64;
 
+    /// Milliseconds on a clock that nobody sets, which goes on while the machine sleeps.
+    fn steady_ms(&self) -> u64;
+
     /// Seconds since 1970.
     fn now(&self) -> UnixTime {
         UnixTime(self.unix_ms() / 1000)

@@ -224,6 +224,20 @@ impl Problem {
         self.code == ONCE_MORE
     }
 
+    /// The token does not allow this (RFC 6750, section 3.1).
+    #[must_use]
+    pub fn insufficient_scope(scope: &'static str) -> Self {
+        let mut problem = Self::new(
+            StatusCode::FORBIDDEN,
+            "insufficient_scope",
+            format!("This needs an access token with the scope {scope}."),
+        );
+        let challenge =
+            format!("Bearer realm=\"doorward\", error=\"insufficient_scope\", scope=\"{scope}\"");
+        crate::edge::set(&mut problem.more.headers, header::WWW_AUTHENTICATE, &challenge);
+        problem
+    }
+
     fn invalid_token() -> Self {
         Self::new(
             StatusCode::UNAUTHORIZED,

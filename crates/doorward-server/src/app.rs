@@ -11,10 +11,12 @@ use doorward_core::session::{Device, LiveSession, Session};
 use doorward_core::whereabouts::Whereabouts;
 use doorward_store::Store;
 use doorward_store::act::{Ending, StoreFailed};
+use doorward_wire::token::SeenTokens;
 use doorward_wire::{AccountId, UnixTime};
 use tracing::Instrument;
 
 use crate::ambient::Ambient;
+use crate::feed::Feed;
 use crate::hashing::HashPool;
 use crate::keyring::Keyring;
 use crate::places::Places;
@@ -24,6 +26,9 @@ use crate::touches::{GATHERING, Touches};
 
 /// How many events of a kind that anybody can cause for nothing are written each second, at most.
 pub const NOTES_A_SECOND_MAX: u64 = 20;
+
+/// How many verified access tokens are remembered: about 20 MB of them.
+const SEEN_TOKENS_MAX: usize = 20_000;
 
 /// Counts the events of this second, for each kind that anybody can cause for nothing. A failed
 /// login is not among them: it costs a hash, and the hash pool bounds those.
@@ -70,6 +75,8 @@ struct Shared {
     notes: NoteBudget,
     touches: Touches,
     told: Told,
+    feed: Feed,
+    seen: SeenTokens,
     probing: tokio::sync::Mutex<()>,
 }
 
@@ -98,13 +105,26 @@ impl App {
     /// Puts the parts together.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
+        let feed = Feed::new(parts.ambient.random());
         Self(Arc::new(Shared {
             parts,
+            feed,
+            seen: SeenTokens::at_most(SEEN_TOKENS_MAX),
             notes: NoteBudget::default(),
             touches: Touches::default(),
             told: Told::default(),
             probing: tokio::sync::Mutex::default(),
         }))
+    }
+
+    /// The revocation feed.
+    pub(crate) fn feed(&self) -> &Feed {
+        &self.0.feed
+    }
+
+    /// The access tokens that were verified of late.
+    pub(crate) fn seen_tokens(&self) -> &SeenTokens {
+        &self.0.seen
     }
 
     /// A line for the event log, about something that came from a device.

@@ -14,6 +14,7 @@ pub mod ambient;
 pub mod answer;
 pub mod app;
 pub mod edge;
+pub mod feed;
 pub mod flow;
 pub mod hashing;
 pub mod keyring;

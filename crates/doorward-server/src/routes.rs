@@ -10,6 +10,7 @@ pub mod data;
 pub mod health;
 pub mod login;
 pub mod page;
+pub mod revocation;
 pub mod session;
 pub mod shape;
 pub mod well_known;
@@ -32,6 +33,8 @@ pub enum Who {
     Session,
     /// Whoever is signed in.
     Member,
+    /// Whoever has an access token of the scope that it needs.
+    Scope,
 }
 
 /// A row of the table.
@@ -75,6 +78,7 @@ fn rows() -> Vec<Row> {
         (Method::GET, "/api/v1/sessions", Who::Member, get(session::list)),
         (Method::DELETE, "/api/v1/sessions", Who::Member, delete(session::end_many)),
         (Method::DELETE, "/api/v1/sessions/{sid}", Who::Member, delete(session::end_one)),
+        (Method::GET, "/api/v1/revocations", Who::Scope, get(revocation::read)),
         (Method::GET, "/api/v1/account", Who::Member, get(account::show)),
         (Method::GET, "/api/v1/account/events", Who::Member, get(account::events)),
         (Method::GET, "/api/v1/account/notices", Who::Member, get(account::notices)),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use doorward_core::binding::Policy;
 use doorward_core::credential::{HashParams, PasswordPolicy};
-use doorward_core::grant::ADMIN_SCOPE;
+use doorward_core::grant::{ADMIN_SCOPE, REVOCATIONS_SCOPE};
 use doorward_core::hijack::Reactions;
 use doorward_core::session::Lifetimes;
 use doorward_wire::cookie::CookieForm;
@@ -162,7 +162,7 @@ pub struct Settings {
 }
 
 /// The scopes of our own API.
-pub const OWN_SCOPES: [&str; 4] = ["profile", "email", ADMIN_SCOPE, "doorward.revocations"];
+pub const OWN_SCOPES: [&str; 4] = ["profile", "email", ADMIN_SCOPE, REVOCATIONS_SCOPE];
 
 impl Settings {
     /// Settings for development on `port`.

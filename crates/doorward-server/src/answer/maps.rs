@@ -7,6 +7,7 @@ use doorward_wire::json::{JsonError, JsonErrorKind};
 use http::{StatusCode, header};
 
 use super::{CHALLENGE, EMAIL_FAULT, Problem};
+use crate::feed::FeedError;
 use crate::flow::account::{Faults, RegisterError};
 use crate::flow::binding::{BindingError, ProofError};
 use crate::flow::identify::{IdentifyError, Refused};
@@ -34,6 +35,27 @@ impl From<StoreFailed> for Problem {
 impl From<Busy> for Problem {
     fn from(_: Busy) -> Self {
         Self::busy()
+    }
+}
+
+impl From<FeedError> for Problem {
+    fn from(error: FeedError) -> Self {
+        match error {
+            FeedError::Full => Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "too-many-readers",
+                "As many follow the revocations as may: 256. Try again in a moment.",
+            )
+            .with_retry(),
+            FeedError::Ahead => Self::new(
+                StatusCode::CONFLICT,
+                "ahead-of-log",
+                "The log ends before that entry: it is another log than you know. Begin again at 0, and \
+                 keep what you know.",
+            ),
+            FeedError::Store(failure) => failure.into(),
+            FeedError::Sign(error) => error.into(),
+        }
     }
 }
 

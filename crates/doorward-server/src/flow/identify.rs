@@ -7,6 +7,8 @@
 //!                                    or sign out, and nothing else
 //! ```
 
+use std::sync::Arc;
+
 use doorward_core::binding::{BindingRefusal, Shown as ShownTicket};
 pub use doorward_core::device::Sighting;
 use doorward_core::event::{Event, EventKind};
@@ -15,7 +17,7 @@ use doorward_core::retired::RetiredRefusal;
 use doorward_core::session::{Carrier, Device, LiveSession, Session, SessionRefusal};
 use doorward_store::act::{Found, StoreFailed};
 use doorward_wire::dbsc::PresentedTicket;
-use doorward_wire::token::{self, Expectation, Shown, TokenRefusal};
+use doorward_wire::token::{Expectation, Shown, TokenRefusal, VerifiedToken};
 use doorward_wire::{PresentedSecret, SessionId, UnixTime};
 
 use super::suspicion;
@@ -69,7 +71,7 @@ pub struct Caller {
     live: LiveSession,
     device: Device,
     carrier: Carrier,
-    scope: Option<String>,
+    token: Option<Arc<VerifiedToken>>,
 }
 
 /// Why nobody is asking.
@@ -152,14 +154,20 @@ impl Caller {
     /// What a token allows; `None` with a cookie.
     #[must_use]
     pub fn scope(&self) -> Option<&str> {
-        self.scope.as_deref()
+        self.token.as_ref().map(|token| token.as_unrevoked().scope.as_str())
+    }
+
+    /// Whether a token was shown, and no cookie.
+    #[must_use]
+    pub fn is_program(&self) -> bool {
+        self.token.is_some()
     }
 
     /// Whether a token allows `scope`. A cookie is its owner in person and allows everything they
     /// may do.
     #[must_use]
     pub fn allows(&self, scope: &str) -> bool {
-        self.scope.as_ref().is_none_or(|granted| granted.split(' ').any(|name| name == scope))
+        self.scope().is_none_or(|granted| granted.split(' ').any(|name| name == scope))
     }
 }
 
@@ -232,7 +240,7 @@ pub async fn identify_to_end(
     match credential {
         Credential::Cookie(secret, _) => {
             let (live, device, _) = by_secret(app, secret, errand).await?;
-            Ok(Caller { live, device, carrier: Carrier::Cookie, scope: None })
+            Ok(Caller { live, device, carrier: Carrier::Cookie, token: None })
         }
         Credential::Nothing | Credential::Unusable | Credential::Bearer(_) => {
             Ok(recognise(app, credential, errand).await?.caller)
@@ -248,7 +256,7 @@ async fn by_cookie(
 ) -> Result<(Caller, bool), IdentifyError> {
     let (live, device, is_current) = by_secret(app, secret, errand).await?;
     check_device(app, &live, ticket, errand)?;
-    Ok((Caller { live, device, carrier: Carrier::Cookie, scope: None }, is_current))
+    Ok((Caller { live, device, carrier: Carrier::Cookie, token: None }, is_current))
 }
 
 /// Checks that a bound session is used on its own device.
@@ -344,13 +352,24 @@ async fn by_token(app: &App, text: &str) -> Result<Caller, IdentifyError> {
     let algorithms = [app.settings.algorithm];
     let expected =
         Expectation { issuer, audience: issuer, algorithms: &algorithms, shown: Shown::Bearer };
-    let verified = token::verify(text, &app.keys.verifying(), &expected, app.ambient.now())
+    let verified = app
+        .seen_tokens()
+        .verify(text, &app.keys.verifying(), &expected, app.ambient.now())
         .map_err(|refusal| IdentifyError::Refused(Refused::Token(refusal)))?;
-    // The session itself is asked, which is stricter than the log: a token counts while it does.
-    let found = app.store.session(verified.sid()).await?;
+    let (live, device) = behind_token(app, &verified).await?;
+    Ok(Caller { live, device, carrier: Carrier::Token, token: Some(verified) })
+}
+
+/// The session that a token hangs from. It is asked itself, which is stricter than the log: a token
+/// counts while its session does.
+async fn behind_token(
+    app: &App,
+    token: &VerifiedToken,
+) -> Result<(LiveSession, Device), IdentifyError> {
+    let found = app.store.session(token.sid()).await?;
     let (live, device) =
         check(app, found).map_err(|why| IdentifyError::Refused(Refused::TokenSession(why)))?;
-    let claims = verified.unrevoked();
+    let claims = token.as_unrevoked();
     // The session has been given a new secret since: what was stolen before is worth nothing now.
     if claims.auth_time < live.session().proved_at {
         return Err(IdentifyError::Refused(Refused::TokenOlder));
@@ -358,7 +377,24 @@ async fn by_token(app: &App, text: &str) -> Result<Caller, IdentifyError> {
     if live.account().map(|account| account.id) != Some(claims.sub) {
         return Err(IdentifyError::Refused(Refused::TokenSession(None)));
     }
-    Ok(Caller { live, device, carrier: Carrier::Token, scope: Some(claims.scope) })
+    Ok((live, device))
+}
+
+/// Whether what a caller showed a while ago would be accepted now, with the same role: for an answer
+/// that takes long.
+pub async fn is_still(app: &App, caller: &Caller) -> Result<(), IdentifyError> {
+    let Some(token) = &caller.token else {
+        return Err(IdentifyError::Refused(Refused::Unusable));
+    };
+    token
+        .check_time(app.ambient.now())
+        .map_err(|refusal| IdentifyError::Refused(Refused::Token(refusal)))?;
+    let (live, _) = behind_token(app, token).await?;
+    let role = |live: &LiveSession| live.account().map(|account| account.role);
+    if role(&live) != role(&caller.live) {
+        return Err(IdentifyError::Refused(Refused::TokenSession(None)));
+    }
+    Ok(())
 }
 
 pub(super) fn check(

@@ -89,7 +89,7 @@ pub async fn access_token(
 }
 
 /// The key that signs tokens for an audience.
-async fn signing_key(
+pub(crate) async fn signing_key(
     app: &App,
     algorithm: Algorithm,
     audience: &str,
