@@ -29,6 +29,7 @@ pub(crate) mod folder;
 pub(crate) mod mmdb;
 pub(crate) mod nginx;
 pub(crate) mod process;
+pub(crate) mod relay;
 pub(crate) mod reply;
 pub(crate) mod server;
 pub(crate) mod stream;

@@ -11,6 +11,7 @@ mod durability;
 mod ending;
 mod first_start;
 mod forms;
+mod guards;
 mod keys;
 mod limits;
 mod password;

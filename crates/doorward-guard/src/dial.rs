@@ -1,5 +1,6 @@
 //! Requests to the server: a connection, what is sent on it, and how long anybody waits.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -113,6 +114,11 @@ impl Address {
         let authority =
             HeaderValue::from_str(authority.as_str()).map_err(|_| AddressRefused::NotAnOrigin)?;
         Ok(Self { host, port, authority, tls })
+    }
+
+    /// The same issuer by another way.
+    pub(crate) fn by_way_of(self, way: SocketAddr) -> Self {
+        Self { host: way.ip().to_string(), port: way.port(), ..self }
     }
 
     pub(crate) async fn dial(&self) -> Result<Line, NoAnswer> {

@@ -4,11 +4,11 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use doorward_wire::UnixTime;
-use http::header::{AUTHORIZATION, CACHE_CONTROL, WWW_AUTHENTICATE};
+use http::header::{AUTHORIZATION, CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Request, Response, StatusCode};
 use tower::{Layer, Service};
 
-use crate::{Denied, Guard};
+use crate::{Denied, Guard, Policy};
 
 /// Tells the time: this crate does not ask the machine.
 pub type Clock = fn() -> UnixTime;
@@ -18,11 +18,18 @@ pub type Clock = fn() -> UnixTime;
 pub struct GuardLayer {
     guard: Guard,
     clock: Clock,
+    policy: Policy,
 }
 
 impl GuardLayer {
     pub(crate) fn new(guard: Guard, clock: Clock) -> Self {
-        Self { guard, clock }
+        Self { guard, clock, policy: Policy::default() }
+    }
+
+    /// What these routes do while it cannot be known whether a token was revoked.
+    #[must_use]
+    pub fn policy(self, policy: Policy) -> Self {
+        Self { policy, ..self }
     }
 }
 
@@ -30,7 +37,7 @@ impl<S> Layer<S> for GuardLayer {
     type Service = GuardService<S>;
 
     fn layer(&self, inner: S) -> GuardService<S> {
-        GuardService { inner, guard: self.guard.clone(), clock: self.clock }
+        GuardService { inner, guard: self.guard.clone(), clock: self.clock, policy: self.policy }
     }
 }
 
@@ -40,6 +47,7 @@ pub struct GuardService<S> {
     inner: S,
     guard: Guard,
     clock: Clock,
+    policy: Policy,
 }
 
 impl<S, B, R> Service<Request<B>> for GuardService<S>
@@ -76,20 +84,30 @@ impl<S> GuardService<S> {
             // Two credentials: nobody can say which one counts.
             return Err(Denied::Unusable);
         }
-        self.guard.check(value.transpose()?, (self.clock)())
+        self.guard.check_by(self.policy, value.transpose()?, (self.clock)())
     }
 }
 
 /// 401 as RFC 6750, section 3, has it: nothing about why, and no error word without a credential.
 fn refusal<R: Default>(denied: Denied) -> Response<R> {
     let challenge = match denied {
-        Denied::Nothing => "Bearer",
-        Denied::Unusable | Denied::Refused(_) => "Bearer error=\"invalid_token\"",
+        Denied::Nothing => Some("Bearer"),
+        Denied::Unusable | Denied::Refused(_) | Denied::Revoked => {
+            Some("Bearer error=\"invalid_token\"")
+        }
+        // The token is perhaps good: whoever threw it away would sign in again for nothing.
+        Denied::Stale => None,
     };
     let mut response = Response::new(R::default());
-    *response.status_mut() = StatusCode::UNAUTHORIZED;
     let headers = response.headers_mut();
-    headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+    if let Some(challenge) = challenge {
+        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+        *response.status_mut() = StatusCode::UNAUTHORIZED;
+    } else {
+        headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+    }
+    let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }

@@ -27,6 +27,11 @@ impl Moment {
         Self(seconds * 1000 + nanos / 1_000_000)
     }
 
+    /// This moment and `length` more.
+    pub(crate) fn after(self, length: Duration) -> Self {
+        Self(self.0.saturating_add(u64::try_from(length.as_millis()).unwrap_or(u64::MAX)))
+    }
+
     /// How long ago `earlier` was, or zero if it has not come yet.
     pub(crate) fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0))

@@ -3,7 +3,7 @@ use std::convert::Infallible;
 use doorward_wire::KeyId;
 use doorward_wire::TokenId;
 use doorward_wire::jose::SigningKey;
-use doorward_wire::token::{AccessClaims, Audiences};
+use doorward_wire::token::{self, AccessClaims, Audiences};
 use http::{Request, Response, StatusCode};
 use tower::{Layer, ServiceExt, service_fn};
 

@@ -122,6 +122,12 @@ impl App {
         &self.0.feed
     }
 
+    /// How many follow the revocations now.
+    #[must_use]
+    pub fn reader_count(&self) -> usize {
+        self.0.feed.reader_count()
+    }
+
     /// The access tokens that were verified of late.
     pub(crate) fn seen_tokens(&self) -> &SeenTokens {
         &self.0.seen

@@ -95,6 +95,10 @@ impl Feed {
             voice: parking_lot::Mutex::new(broadcast::Sender::new(1).downgrade()),
         }
     }
+
+    pub(crate) fn reader_count(&self) -> usize {
+        READERS_MAX - self.places.available_permits()
+    }
 }
 
 /// Takes a place among the readers, and has the voice speak if it is silent.

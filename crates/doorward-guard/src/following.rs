@@ -1,0 +1,90 @@
+//! Setting up a guard that follows its issuer.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use doorward_wire::jose::Algorithm;
+
+use crate::credential::{Credential, Purse};
+use crate::dial::{Address, AddressRefused, Roots};
+use crate::follow::Followed;
+use crate::{Guard, Source};
+
+/// How old a guard's knowledge may be unless it is told otherwise.
+const BOUND: Duration = Duration::from_secs(1);
+
+/// The shortest bound: below it one lost heartbeat would shut everybody out.
+const BOUND_MIN: Duration = Duration::from_millis(500);
+
+/// The longest: beyond it nobody can say that a session ends everywhere.
+const BOUND_MAX: Duration = Duration::from_mins(5);
+
+/// A guard that is being set up. [`start`](Self::start) makes it.
+#[derive(Debug)]
+#[must_use]
+pub struct Following {
+    issuer: String,
+    audience: String,
+    credential: Credential,
+    algorithms: Vec<Algorithm>,
+    bound: Duration,
+    roots: Roots,
+    way: Option<SocketAddr>,
+}
+
+impl Following {
+    pub(crate) fn new(issuer: &str, audience: &str, credential: Credential) -> Self {
+        Self {
+            issuer: issuer.to_owned(),
+            audience: audience.to_owned(),
+            credential,
+            algorithms: vec![Algorithm::EdDsa],
+            bound: BOUND,
+            roots: Roots::System,
+            way: None,
+        }
+    }
+
+    /// Accepts these algorithms and no others, of tokens and of the issuer's own statements. `HS256`
+    /// is not for guards: its secret is not published.
+    pub fn accept(self, algorithms: &[Algorithm]) -> Self {
+        Self { algorithms: algorithms.to_vec(), ..self }
+    }
+
+    /// How old knowledge may be, from half a second to five minutes. One second unless it is said.
+    pub fn bound(self, bound: Duration) -> Self {
+        Self { bound: bound.clamp(BOUND_MIN, BOUND_MAX), ..self }
+    }
+
+    /// Whose certificates the issuer may show. Those that the machine trusts unless it is said.
+    pub fn roots(self, roots: Roots) -> Self {
+        Self { roots, ..self }
+    }
+
+    /// Where the issuer is reached, if that is not where its name leads: inside a cluster, say. Its
+    /// name stays what certificates and requests speak of.
+    pub fn by_way_of(self, way: SocketAddr) -> Self {
+        Self { way: Some(way), ..self }
+    }
+
+    /// Begins to follow, on the runtime of tokio that this is called on, until the last clone of the
+    /// guard is dropped.
+    ///
+    /// It does not wait: before the issuer was heard of, nobody is accepted ([`Guard::ready`]).
+    ///
+    /// # Panics
+    ///
+    /// Outside a runtime of tokio.
+    pub fn start(self) -> Result<Guard, AddressRefused> {
+        let mut address = Address::of(&self.issuer, &self.roots)?;
+        if let Some(way) = self.way {
+            address = address.by_way_of(way);
+        }
+        let purse = Purse::new(Arc::new(self.credential));
+        let names = (self.issuer.clone(), self.algorithms.clone());
+        let followed = Followed::start(names, self.bound, address, purse);
+        let source = Source::Followed(followed);
+        Ok(Guard::of((&self.issuer, &self.audience), self.algorithms, source))
+    }
+}
