@@ -9,6 +9,7 @@ mod answers;
 mod binding;
 mod bodies;
 mod caches;
+mod clients;
 mod cookies;
 mod cors;
 mod csrf;

@@ -141,6 +141,11 @@ fn shared() -> Vec<Expectation> {
         // What other programs look for.
         row("GET", "/.well-known/jwks.json", [200; 4]),
         row("GET", "/.well-known/change-password", [303; 4]),
+        // With a client's secret: `journeys::clients`.
+        row("POST", "/oauth/token", [400; 4]).form(|_| vec![("grant_type", "none".to_owned())]),
+        row("POST", "/oauth/introspect", [401; 4]).form(|_| vec![("token", "x".to_owned())]),
+        row("POST", "/oauth/revoke", [401; 4]).form(|_| vec![("token", "x".to_owned())]),
+        row("GET", "/.well-known/oauth-authorization-server", [200; 4]),
         row("GET", "/livez", [200; 4]),
         row("GET", "/readyz", [200; 4]),
         row("GET", "/healthz", [200; 4]),
@@ -195,6 +200,7 @@ fn what_a_row_lets_in_is_what_it_says() {
             }
             Who::Member => assert!(shut_out(nobody) && shut_out(visitor), "{what}"),
             // The cookies of these rows are nobody's grant.
+            Who::Client => assert_eq!([nobody, visitor, member], [401; 3], "{what}"),
             Who::Scope => assert_eq!([nobody, visitor, member], [401, 403, 403], "{what}"),
         }
         assert_eq!(member, administrator, "nothing here is an administrator's alone yet: {what}");

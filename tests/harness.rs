@@ -28,6 +28,7 @@ pub(crate) mod device;
 pub(crate) mod folder;
 pub(crate) mod mmdb;
 pub(crate) mod nginx;
+pub(crate) mod oauth;
 pub(crate) mod process;
 pub(crate) mod relay;
 pub(crate) mod reply;

@@ -4,6 +4,7 @@ mod anonymous;
 mod behind_nginx;
 mod beside;
 mod bound;
+mod clients;
 mod command_line;
 mod cookie;
 mod cookie_linter;

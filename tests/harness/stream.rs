@@ -13,7 +13,7 @@ use super::wait::{PATIENCE, within};
 pub(crate) struct Stream {
     /// The head of the answer.
     pub(crate) head: Reply,
-    stream: TcpStream,
+    connection: TcpStream,
     read: Vec<u8>,
     reader: Reader,
     events: VecDeque<Event>,
@@ -32,7 +32,7 @@ impl Stream {
             }
         });
         let head = Reply::from_head(&head.await);
-        Self { head, stream, read, reader: Reader::default(), events: VecDeque::new() }
+        Self { head, connection: stream, read, reader: Reader::default(), events: VecDeque::new() }
     }
 
     /// The next event, or `None` when the stream has ended.
@@ -48,7 +48,7 @@ impl Stream {
                 if !self.events.is_empty() {
                     continue;
                 }
-                match self.stream.read_buf(&mut self.read).await {
+                match self.connection.read_buf(&mut self.read).await {
                     Ok(0) | Err(_) => return None,
                     Ok(_) => {}
                 }

@@ -79,12 +79,12 @@ impl Scene {
 
     /// Opens a session and ends it.
     async fn end_one(&self) -> String {
-        let tokens = self.server.tokens(&self.server_member()).await;
+        let tokens = self.server.tokens(&Self::member()).await;
         self.server.client().post("/api/v1/logout").bearer(&tokens.access).await.must_be(204);
         tokens.sid
     }
 
-    fn server_member(&self) -> Member {
+    fn member() -> Member {
         Member { id: String::new(), username: "ada".into(), password: PASSWORD.into() }
     }
 }
@@ -140,7 +140,8 @@ async fn who_comes_back_goes_on_from_where_it_was_and_a_stranger_gets_all_that_c
     for _ in 0..95 {
         sids.push(scene.end_one().await);
     }
-    for after in [0_u64, 1, 39, 40, 94, 95] {
+    for known in [0, 1, 39, 40, 94, 95] {
+        let after = known as u64;
         let mut stream = scene.stream(after).await;
         let mut told = Vec::new();
         let mut position = after;
@@ -153,7 +154,7 @@ async fn who_comes_back_goes_on_from_where_it_was_and_a_stranger_gets_all_that_c
                 break;
             }
         }
-        let expected: Vec<_> = sids[after as usize..].iter().map(|sid| ended(sid)).collect();
+        let expected: Vec<_> = sids[known..].iter().map(|sid| ended(sid)).collect();
         let told: Vec<_> = told.iter().map(|entry| entry.revocation.revoked).collect();
         assert_eq!(told, expected, "after {after}");
     }
@@ -206,7 +207,7 @@ async fn the_feed_is_for_those_who_were_granted_it() {
     assert_eq!(asked.body["scope"], "");
     client.get(FEED).bearer(&asked.access).await.must_be_problem(403, "insufficient_scope");
     // A cookie is a person's, and goes along by itself.
-    let root = Member { username: "root".into(), ..scene.server_member() };
+    let root = Member { username: "root".into(), ..Scene::member() };
     let browser = scene.server.sign_in(&root).await;
     browser.get(FEED).await.must_be_problem(403, "insufficient_scope");
 }

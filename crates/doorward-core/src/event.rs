@@ -40,6 +40,14 @@ pub enum EventKind {
     CookieAmbiguous,
     /// A request from another origin was refused.
     CsrfRejected,
+    /// A client was made.
+    ClientCreated,
+    /// A client was given a new secret.
+    ClientSecretRotated,
+    /// Everything that was issued to a client itself was revoked.
+    ClientRevoked,
+    /// A client was deleted.
+    ClientDeleted,
     /// A signing key was made.
     KeyCreated,
     /// The first administrator was made with the setup link.
@@ -47,7 +55,7 @@ pub enum EventKind {
 }
 
 impl EventKind {
-    const ALL: [Self; 18] = [
+    const ALL: [Self; 22] = [
         Self::AccountCreated,
         Self::LoginSucceeded,
         Self::LoginFailed,
@@ -64,6 +72,10 @@ impl EventKind {
         Self::NoticeAnswered,
         Self::CookieAmbiguous,
         Self::CsrfRejected,
+        Self::ClientCreated,
+        Self::ClientSecretRotated,
+        Self::ClientRevoked,
+        Self::ClientDeleted,
         Self::KeyCreated,
         Self::SetupCompleted,
     ];
@@ -88,6 +100,10 @@ impl EventKind {
             Self::NoticeAnswered => "notice.answered",
             Self::CookieAmbiguous => "cookie.ambiguous",
             Self::CsrfRejected => "csrf.rejected",
+            Self::ClientCreated => "client.created",
+            Self::ClientSecretRotated => "client.secret_rotated",
+            Self::ClientRevoked => "client.revoked",
+            Self::ClientDeleted => "client.deleted",
             Self::KeyCreated => "key.created",
             Self::SetupCompleted => "setup.completed",
         }

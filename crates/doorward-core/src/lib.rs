@@ -2,6 +2,7 @@
 
 pub mod account;
 pub mod binding;
+pub mod client;
 pub mod credential;
 pub mod csrf;
 pub mod data;

@@ -4,7 +4,7 @@
 //! moves it by hand.
 
 use doorward_wire::jose::Algorithm;
-use doorward_wire::{EventId, FreshSecret, KeyId, SessionId, TokenId, UnixTime};
+use doorward_wire::{ClientId, EventId, FreshSecret, KeyId, SessionId, TokenId, UnixTime};
 use zeroize::Zeroizing;
 
 /// Tells the time.
@@ -80,6 +80,12 @@ impl Ambient {
     #[must_use]
     pub fn account_id(&self) -> doorward_wire::AccountId {
         doorward_wire::AccountId::new(self.clock.unix_ms(), self.random())
+    }
+
+    /// A new client id.
+    #[must_use]
+    pub fn client_id(&self) -> ClientId {
+        ClientId::new(self.clock.unix_ms(), self.random())
     }
 
     /// A new token id.

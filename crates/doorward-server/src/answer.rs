@@ -10,6 +10,7 @@ use http::header::{self, HeaderValue};
 use http::{HeaderMap, StatusCode};
 
 mod maps;
+pub mod oauth;
 
 /// How long a caller who was told to come back should wait, in seconds.
 const RETRY_AFTER: u32 = 1;

@@ -199,7 +199,8 @@ fn draw(
     client: &Client,
 ) -> Response {
     let path = uri.path();
-    let is_api = ["/api/", "/.well-known/", "/dbsc/"].iter().any(|under| path.starts_with(under));
+    let is_api =
+        ["/api/", "/.well-known/", "/dbsc/", "/oauth/"].iter().any(|under| path.starts_with(under));
     if let Some(page) = problem.page().filter(|_| !is_api) {
         return pages::detour(page, method, uri);
     }

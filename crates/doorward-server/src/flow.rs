@@ -2,6 +2,7 @@
 
 pub mod account;
 pub mod binding;
+pub mod client;
 pub mod identify;
 pub mod issue;
 pub mod login;

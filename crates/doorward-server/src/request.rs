@@ -383,7 +383,7 @@ impl Form {
 
 /// Decodes a part of a form. Bytes that are no text are refused: replaced by a sign, two different
 /// passwords would become one.
-fn decoded(part: &[u8]) -> Result<String, Problem> {
+pub(crate) fn decoded(part: &[u8]) -> Result<String, Problem> {
     let spaced: Vec<u8> =
         part.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect();
     let text = percent_encoding::percent_decode(&spaced).decode_utf8();
@@ -434,6 +434,12 @@ where
 }
 
 impl Form {
+    /// The value of a field, if it was sent.
+    #[must_use]
+    pub fn given(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
     /// The value of a field, empty when it was not sent.
     #[must_use]
     pub fn text(&self, name: &str) -> &str {

@@ -9,6 +9,7 @@ pub mod binding;
 pub mod data;
 pub mod health;
 pub mod login;
+pub mod oauth;
 pub mod page;
 pub mod revocation;
 pub mod session;
@@ -35,6 +36,8 @@ pub enum Who {
     Member,
     /// Whoever has an access token of the scope that it needs.
     Scope,
+    /// A client that shows who it is.
+    Client,
 }
 
 /// A row of the table.
@@ -97,6 +100,17 @@ fn rows() -> Vec<Row> {
         (Method::GET, "/readyz", Who::Anybody, get(health::ready)),
         (Method::GET, "/healthz", Who::Anybody, get(health::ready)),
     ];
+    let oauth = [
+        (Method::POST, "/oauth/token", Who::Anybody, post(oauth::token)),
+        (Method::POST, "/oauth/introspect", Who::Client, post(oauth::introspect)),
+        (Method::POST, "/oauth/revoke", Who::Client, post(oauth::revoke)),
+        (
+            Method::GET,
+            "/.well-known/oauth-authorization-server",
+            Who::Anybody,
+            get(oauth::metadata),
+        ),
+    ];
     let pages = [
         (Method::GET, "/", Who::Anybody, get(pages::home)),
         (Method::GET, "/assets/{version}/{name}", Who::Anybody, get(pages::asset)),
@@ -111,7 +125,13 @@ fn rows() -> Vec<Row> {
         (Method::GET, "/inspect/cookie", Who::Anybody, get(pages::cookie::show)),
         (Method::POST, "/inspect/cookie", Who::Anybody, post(pages::cookie::explain)),
     ];
-    api.into_iter().chain(device_rows()).chain(open).chain(pages).chain(own_pages()).collect()
+    api.into_iter()
+        .chain(device_rows())
+        .chain(open)
+        .chain(oauth)
+        .chain(pages)
+        .chain(own_pages())
+        .collect()
 }
 
 /// The pages of one's own account.

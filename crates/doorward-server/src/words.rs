@@ -35,6 +35,10 @@ pub fn of_event(event: &Event) -> &'static str {
         },
         EventKind::CookieAmbiguous => "A browser sent two cookies of our name.",
         EventKind::CsrfRejected => "A request from another site was refused.",
+        EventKind::ClientCreated => "A client was made.",
+        EventKind::ClientSecretRotated => "A client was given a new secret.",
+        EventKind::ClientRevoked => "Everything issued to a client was revoked.",
+        EventKind::ClientDeleted => "A client was deleted.",
         EventKind::KeyCreated => "A signing key was made.",
     }
 }

@@ -20,6 +20,7 @@
 
 pub mod accounts;
 pub mod bindings;
+pub mod clients;
 pub mod data;
 pub mod events;
 pub mod histories;
@@ -130,6 +131,9 @@ macro_rules! store_laws {
             keys::each_algorithm_has_its_own_first_key,
             log::parallel_endings_leave_no_gap,
             log::a_sweep_of_the_log_leaves_no_gap_and_reuses_no_number,
+            clients::a_client_is_found_as_it_was_kept,
+            clients::a_client_has_one_secret,
+            clients::what_was_issued_to_a_client_ends_with_a_log_entry,
             log::the_log_has_a_name_of_its_own,
             log::who_waits_for_entries_is_told,
             log::the_log_is_read_in_pages,

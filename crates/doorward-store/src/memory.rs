@@ -10,6 +10,7 @@ use std::ops::Bound;
 
 use async_trait::async_trait;
 use doorward_core::account::Account;
+use doorward_core::client::Client;
 use doorward_core::credential::PasswordHash;
 use doorward_core::data::{DataKey, Datum};
 use doorward_core::event::Event;
@@ -20,7 +21,7 @@ use doorward_core::revocation::{LogEntry, Revocation, Revoked, revoke};
 use doorward_core::session::{Device, Owner, Session};
 use doorward_core::whereabouts::Visit;
 use doorward_wire::jose::Algorithm;
-use doorward_wire::{AccountId, EventId, SecretDigest, SessionId, UnixTime};
+use doorward_wire::{AccountId, ClientId, EventId, SecretDigest, SessionId, UnixTime};
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::watch;
 
@@ -31,6 +32,7 @@ use crate::{Events, Keys, Probe, RevocationLog, Setup};
 
 mod accounts;
 mod bindings;
+mod clients;
 mod data;
 mod notices;
 mod refresh;
@@ -57,6 +59,7 @@ impl Default for MemoryStore {
 
 #[derive(Default)]
 struct State {
+    clients: BTreeMap<ClientId, Client>,
     appended: watch::Sender<u64>,
     accounts: BTreeMap<AccountId, (Account, PasswordHash)>,
     sessions: BTreeMap<SessionId, (Session, Device)>,

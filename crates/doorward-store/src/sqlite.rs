@@ -45,6 +45,7 @@ use crate::table::{Answer, Table, TableSize};
 mod accounts;
 mod bindings;
 mod changes;
+mod clients;
 mod columns;
 mod data;
 mod events;

@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use doorward_core::account::{Account, PasswordVersion};
+use doorward_core::client::Client;
 use doorward_core::credential::PasswordHash;
 use doorward_core::data::{DataKey, Datum, Precondition};
 use doorward_core::event::Event;
@@ -11,7 +12,7 @@ use doorward_core::revocation::LogEntry;
 use doorward_core::session::{Lifetimes, Touch};
 use doorward_core::username::Username;
 use doorward_wire::jose::Algorithm;
-use doorward_wire::{AccountId, EventId, SecretDigest, SessionId, UnixTime};
+use doorward_wire::{AccountId, ClientId, EventId, SecretDigest, SessionId, UnixTime};
 use tokio::sync::watch;
 
 use crate::act::{
@@ -194,6 +195,50 @@ pub trait RefreshTokens: Send + Sync {
     async fn tokens_of(&self, sids: &[SessionId]) -> Result<Vec<HangingToken>, StoreFailed>;
 }
 
+/// Keeps clients: services that speak for themselves, or ask about tokens.
+#[async_trait]
+pub trait Clients: Send + Sync {
+    /// Keeps a new client.
+    async fn add_client(&self, client: Client, event: Event) -> Result<(), StoreFailed>;
+
+    /// Finds a client.
+    async fn client(&self, id: ClientId) -> Result<Option<Client>, StoreFailed>;
+
+    /// Lists clients by id, after `after`.
+    async fn clients(
+        &self,
+        after: Option<ClientId>,
+        limit: usize,
+    ) -> Result<Page<Client>, StoreFailed>;
+
+    /// Gives a client another secret; the one before opens nothing from then on. Says whether there is
+    /// such a client.
+    async fn rotate_client_secret(
+        &self,
+        id: ClientId,
+        secret: SecretDigest,
+        event: Event,
+    ) -> Result<bool, StoreFailed>;
+
+    /// Ends everything that was issued to a client itself until `now`, with a log entry. Says whether
+    /// there is such a client.
+    async fn revoke_client(
+        &self,
+        id: ClientId,
+        now: UnixTime,
+        event: Event,
+    ) -> Result<bool, StoreFailed>;
+
+    /// Forgets a client, and ends everything that was issued to it, with a log entry. Says whether there
+    /// was such a client.
+    async fn delete_client(
+        &self,
+        id: ClientId,
+        now: UnixTime,
+        event: Event,
+    ) -> Result<bool, StoreFailed>;
+}
+
 /// Keeps signing keys, sealed.
 #[async_trait]
 pub trait Keys: Send + Sync {
@@ -310,6 +355,7 @@ pub trait Store:
     + SessionData
     + Bindings
     + RefreshTokens
+    + Clients
     + Keys
     + RevocationLog
     + Events
@@ -325,6 +371,7 @@ impl<T> Store for T where
         + SessionData
         + Bindings
         + RefreshTokens
+        + Clients
         + Keys
         + RevocationLog
         + Events

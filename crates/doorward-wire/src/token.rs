@@ -23,17 +23,21 @@
 
 use std::time::Duration;
 
+use serde::de::DeserializeOwned;
+
 use crate::id::{AccountId, SessionId, TokenId};
 use crate::jose::{Algorithm, Compact, KeySet, SignFailed, SigningKey, VerifyingKey, sign_compact};
 use crate::json;
 use crate::time::UnixTime;
 
 mod claims;
+mod client;
 mod seen;
 #[cfg(test)]
 mod tests;
 
 pub use claims::{AccessClaims, Audiences, Confirmation};
+pub use client::{ClientClaims, VerifiedClientToken};
 pub use seen::SeenTokens;
 
 /// The type that an access token's header names (RFC 9068, section 2.1).
@@ -168,11 +172,11 @@ pub fn verify(
 }
 
 /// What a token says, and the key that signed it: every step up to the claims.
-fn signed_claims<'a>(
+fn signed_claims<'a, T: DeserializeOwned>(
     token: &str,
     keys: &'a KeySet,
     algorithms: &[Algorithm],
-) -> Result<(AccessClaims, &'a VerifyingKey), TokenRefusal> {
+) -> Result<(T, &'a VerifyingKey), TokenRefusal> {
     let token = Compact::parse(token).map_err(|_| TokenRefusal::Malformed)?;
     if !token.typ().is_some_and(is_access_token) {
         return Err(TokenRefusal::Type);
@@ -249,16 +253,7 @@ impl VerifiedToken {
     /// 4.1.4), `nbf` is met when it is reached (section 4.1.5).
     pub fn check_time(&self, now: UnixTime) -> Result<(), TokenRefusal> {
         let AccessClaims { exp, nbf, iat, .. } = self.0;
-        if now >= exp.after(LEEWAY) {
-            return Err(TokenRefusal::Expired);
-        }
-        if nbf.is_some_and(|nbf| nbf > now.after(LEEWAY)) {
-            return Err(TokenRefusal::NotYet);
-        }
-        if iat > now.after(LEEWAY) {
-            return Err(TokenRefusal::IssuedAhead);
-        }
-        Ok(())
+        check_times((exp, iat), nbf, now)
     }
 
     /// Decides again whether it may be shown like this, for a verifier that remembers tokens.
@@ -281,6 +276,23 @@ impl VerifiedToken {
     pub fn as_unrevoked(&self) -> &AccessClaims {
         &self.0
     }
+}
+
+fn check_times(
+    (exp, iat): (UnixTime, UnixTime),
+    nbf: Option<UnixTime>,
+    now: UnixTime,
+) -> Result<(), TokenRefusal> {
+    if now >= exp.after(LEEWAY) {
+        return Err(TokenRefusal::Expired);
+    }
+    if nbf.is_some_and(|nbf| nbf > now.after(LEEWAY)) {
+        return Err(TokenRefusal::NotYet);
+    }
+    if iat > now.after(LEEWAY) {
+        return Err(TokenRefusal::IssuedAhead);
+    }
+    Ok(())
 }
 
 impl TokenRefusal {

@@ -20,6 +20,7 @@ use crate::terminal::{complain, say};
 
 mod account;
 mod admin;
+mod client;
 mod cookie;
 
 /// One login, one session, one switch that ends it everywhere.
@@ -42,7 +43,7 @@ Examples:
   doorward account add ada              an account, its password typed unseen
 
 Settings can be written in doorward.toml, or set as DOORWARD_SERVER__URL=… and the like.
-Exit codes: 0 ok, 1 failure, 2 usage, 3 a check says no, 75 try again, 78 configuration.";
+Exit codes: 0 ok, 1 failure, 2 usage, 3 a check says no, 4 not found, 75 try again, 78 configuration.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -54,6 +55,9 @@ enum Command {
     /// Accounts: add, list.
     #[command(subcommand)]
     Account(account::AccountCommand),
+    /// Clients: services that follow revocations or ask about tokens.
+    #[command(subcommand)]
+    Client(client::ClientCommand),
     /// Cookies: explain what a browser makes of one.
     #[command(subcommand)]
     Cookie(cookie::CookieCommand),
@@ -147,6 +151,7 @@ enum Outcome {
     Failed(anyhow::Error),
     Misconfigured(anyhow::Error),
     No(anyhow::Error),
+    NotFound(anyhow::Error),
 }
 
 impl From<anyhow::Error> for Outcome {
@@ -164,6 +169,7 @@ pub fn run() -> ExitCode {
         Err(Outcome::Failed(error)) if error.is::<InUse>() => (error, 75),
         Err(Outcome::Failed(error)) => (error, 1),
         Err(Outcome::No(error)) => (error, 3),
+        Err(Outcome::NotFound(error)) => (error, 4),
         Err(Outcome::Misconfigured(error)) => (error, 78),
     };
     complain(&error);
@@ -176,6 +182,7 @@ fn dispatch(cli: Cli, started: Stopwatch) -> Result<(), Outcome> {
         Some(Command::Serve(flags)) => run_server(flags, started),
         Some(Command::Admin(command)) => admin::run(command),
         Some(Command::Account(command)) => account::run(command),
+        Some(Command::Client(command)) => client::run(command),
         Some(Command::Cookie(command)) => cookie::run(command),
         Some(Command::Healthcheck { listen }) => healthcheck(listen).map_err(Outcome::No),
         Some(Command::Completions { shell }) => {

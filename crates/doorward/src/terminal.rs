@@ -23,6 +23,18 @@ pub fn complain(error: &anyhow::Error) {
     }
 }
 
+/// Asks whether to go on with something that cannot be taken back. Only a plain yes is one.
+pub fn confirm(question: &str) -> anyhow::Result<bool> {
+    if !io::stdin().is_terminal() {
+        bail!("there is no terminal to ask at\nTry: --yes");
+    }
+    let mut prompt = io::stderr();
+    write!(prompt, "{question} [y/N] ").and_then(|()| prompt.flush()).context("asking")?;
+    let mut line = String::new();
+    io::stdin().lock().read_line(&mut line).context("reading the answer")?;
+    Ok(matches!(line.trim(), "y" | "Y" | "yes"))
+}
+
 /// Reads a password: typed unseen at a terminal, or the first line of standard input.
 pub fn read_password(from_stdin: bool) -> anyhow::Result<Zeroizing<String>> {
     let stdin = io::stdin();

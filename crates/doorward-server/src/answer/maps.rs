@@ -103,6 +103,7 @@ impl From<IdentifyError> for Problem {
                     Refused::Token(_)
                     | Refused::TokenSession(_)
                     | Refused::TokenOlder
+                    | Refused::TokenClient
                     | Refused::Unusable => Self::invalid_token(),
                 }
             }

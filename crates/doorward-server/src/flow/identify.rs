@@ -104,6 +104,8 @@ pub enum Refused {
     Token(TokenRefusal),
     /// The session that the token hangs from.
     TokenSession(Option<SessionRefusal>),
+    /// The client that the token is of is not there, or its tokens of then count no longer.
+    TokenClient,
     /// The token was issued before its session's owner proved themselves again.
     TokenOlder,
     /// Neither a cookie's secret nor a token.
@@ -120,6 +122,7 @@ impl std::fmt::Display for Refused {
             Self::Token(refusal) => write!(f, "token: {}", refusal.reason()),
             Self::TokenSession(None) => f.write_str("the token's session has ended"),
             Self::TokenSession(Some(refusal)) => write!(f, "token's session: {refusal:?}"),
+            Self::TokenClient => f.write_str("the token's client counts no longer"),
             Self::TokenOlder => f.write_str("the token is older than its session's secret"),
             Self::Unusable => f.write_str("not a credential"),
         }
@@ -362,7 +365,7 @@ async fn by_token(app: &App, text: &str) -> Result<Caller, IdentifyError> {
 
 /// The session that a token hangs from. It is asked itself, which is stricter than the log: a token
 /// counts while its session does.
-async fn behind_token(
+pub(super) async fn behind_token(
     app: &App,
     token: &VerifiedToken,
 ) -> Result<(LiveSession, Device), IdentifyError> {

@@ -6,12 +6,14 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::extract::State;
+use axum::extract::{FromRequestParts, State};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use doorward_core::grant::REVOCATIONS_SCOPE;
 use doorward_wire::sse::{Event, MEDIA_TYPE};
+use doorward_wire::token::{TokenRefusal, VerifiedClientToken};
 use http::header::{self, HeaderMap, HeaderName};
+use http::request::Parts;
 use http_body_util::BodyExt;
 use hyper::body::Frame;
 use serde::Deserialize;
@@ -22,8 +24,9 @@ use tokio::sync::mpsc;
 use crate::App;
 use crate::answer::Problem;
 use crate::feed::{self, Listener, Told};
-use crate::flow::identify::{self, Caller};
-use crate::request::Query;
+use crate::flow::client;
+use crate::flow::identify::{self, Caller, Credential, IdentifyError, Refused};
+use crate::request::{self, Query};
 
 /// How many entries a page has unless the caller says otherwise, and how many it may have.
 const PAGE: usize = 200;
@@ -42,17 +45,48 @@ pub struct FeedQuery {
     limit: Option<usize>,
 }
 
+/// Who may follow: an administrator's program, or a client that was given the scope.
+#[derive(Debug)]
+pub enum Follower {
+    /// A program that an administrator signed in.
+    Person(Box<Caller>),
+    /// A client of its own.
+    Client(Box<VerifiedClientToken>),
+}
+
+impl FromRequestParts<App> for Follower {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        let refused = || Problem::insufficient_scope(REVOCATIONS_SCOPE);
+        if let Credential::Bearer(text) = request::credential(app, &parts.headers) {
+            match client::by_token(app, &text).await {
+                Ok(token) if token.allows(REVOCATIONS_SCOPE) => {
+                    return Ok(Self::Client(Box::new(token)));
+                }
+                Ok(_) => return Err(refused()),
+                // It says something else than a client's token: an account's, perhaps.
+                Err(IdentifyError::Refused(Refused::Token(TokenRefusal::Claims))) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let caller = Caller::from_request_parts(parts, app).await?;
+        if caller.allows(REVOCATIONS_SCOPE) && caller.is_program() {
+            Ok(Self::Person(Box::new(caller)))
+        } else {
+            Err(refused())
+        }
+    }
+}
+
 /// `GET /api/v1/revocations`: a page of the log, or with `Accept: text/event-stream` the log as it
 /// grows.
 pub async fn read(
     State(app): State<App>,
-    caller: Caller,
+    follower: Follower,
     headers: HeaderMap,
     Query(query): Query<FeedQuery>,
 ) -> Result<Response, Problem> {
-    if !caller.allows(REVOCATIONS_SCOPE) || !caller.is_program() {
-        return Err(Problem::insufficient_scope(REVOCATIONS_SCOPE));
-    }
     let limit = query.limit.unwrap_or(PAGE);
     if !(1..=PAGE).contains(&limit) {
         return Err(Problem::invalid("?limit", "out-of-range", "limit is from 1 to 200."));
@@ -60,7 +94,7 @@ pub async fn read(
     let after = query.after.unwrap_or(0);
     if accepts_events(&headers) {
         let after = last_event(&headers)?.unwrap_or(after);
-        return stream(app, caller, after).await;
+        return stream(app, follower, after).await;
     }
     let (told, entries) = feed::read(&app, after, limit).await?;
     let head = told.last().map_or(after, |last| last.head);
@@ -91,13 +125,13 @@ fn last_event(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
     })
 }
 
-async fn stream(app: App, caller: Caller, after: u64) -> Result<Response, Problem> {
+async fn stream(app: App, follower: Follower, after: u64) -> Result<Response, Problem> {
     // Before the log is read, so that nothing falls between.
     let listener = feed::listen(&app)?;
     // The first answer is made before the status is sent: whoever is ahead of the log is told so.
     let first = feed::read(&app, after, PAGE).await?.0;
     let (frames, body) = mpsc::channel(4);
-    let reader = Reader { app, caller, position: after, frames };
+    let reader = Reader { app, follower, position: after, frames };
     tokio::spawn(reader.follow(first, listener));
     let headers = [
         (header::CONTENT_TYPE, MEDIA_TYPE),
@@ -110,7 +144,7 @@ async fn stream(app: App, caller: Caller, after: u64) -> Result<Response, Proble
 /// One who follows.
 struct Reader {
     app: App,
-    caller: Caller,
+    follower: Follower,
     position: u64,
     frames: mpsc::Sender<Bytes>,
 }
@@ -173,7 +207,11 @@ impl Reader {
     }
 
     async fn may_still_read(&self) -> Result<(), Over> {
-        identify::is_still(&self.app, &self.caller).await.map_err(|_| Over)
+        let asked = match &self.follower {
+            Follower::Person(caller) => identify::is_still(&self.app, caller).await,
+            Follower::Client(token) => client::is_still(&self.app, token).await,
+        };
+        asked.map_err(|_| Over)
     }
 }
 

@@ -64,13 +64,13 @@ pub(super) fn append_ends(
     append(db, ended.map(|sid| revoke(Revoked::Session(sid), now)))
 }
 
-/// Appends that the owner of a session proved themselves again, as part of the act.
-pub(super) fn append_proof(
+/// Appends that what is named counts no longer if it is from before a time, as part of the act.
+pub(super) fn append_one(
     db: &Connection,
-    sid: SessionId,
-    proved_at: UnixTime,
+    revoked: Revoked,
+    not_before: UnixTime,
 ) -> Result<(), StoreFailed> {
-    append(db, std::iter::once(revoke(Revoked::Proof(sid), proved_at)))
+    append(db, std::iter::once(revoke(revoked, not_before)))
 }
 
 fn append(

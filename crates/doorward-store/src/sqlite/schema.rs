@@ -7,7 +7,7 @@ use super::fault::Fault;
 use crate::act::StoreFailed;
 
 /// Every step there ever was, in order. A step that was released is never edited.
-pub(super) const MIGRATIONS: [&str; 7] = [
+pub(super) const MIGRATIONS: [&str; 8] = [
     include_str!("migrations/0001_first.sql"),
     include_str!("migrations/0002_life.sql"),
     include_str!("migrations/0003_user_agents.sql"),
@@ -15,6 +15,7 @@ pub(super) const MIGRATIONS: [&str; 7] = [
     include_str!("migrations/0005_account_events.sql"),
     include_str!("migrations/0006_signals.sql"),
     include_str!("migrations/0007_log_name.sql"),
+    include_str!("migrations/0008_clients.sql"),
 ];
 
 /// Marks a file as ours: `door`.

@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use doorward_core::account::{Epoch, PasswordVersion};
 use doorward_core::binding::Bound;
 use doorward_core::retired::Retired;
+use doorward_core::revocation::Revoked;
 use doorward_core::session::{Carrier, Device, Lifetimes, Owner, Session, Touch};
 use doorward_wire::dbsc::Thumbprint;
 use doorward_wire::{AccountId, SecretDigest, SessionId, UnixTime};
@@ -291,7 +292,7 @@ pub(super) fn rename(db: &Connection, new: &NewSecret) -> Acted<Result<(), Sessi
     if let Some(retired) = renamed.retired {
         retire(db, session.sid, &retired)?;
     }
-    log::append_proof(db, session.sid, session.proved_at)?;
+    log::append_one(db, Revoked::Proof(session.sid), session.proved_at)?;
     if session.carrier == Carrier::Token {
         refresh::forget_all_of(db, session.sid)?;
     }

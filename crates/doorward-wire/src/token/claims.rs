@@ -147,7 +147,9 @@ impl<'de> Deserialize<'de> for Audiences {
 
 /// A time in whole seconds that RFC 3339 can write. RFC 7519 would also allow fractions; we write
 /// none and read none.
-fn numeric_date<'de, D: Deserializer<'de>>(deserializer: D) -> Result<UnixTime, D::Error> {
+pub(super) fn numeric_date<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<UnixTime, D::Error> {
     match u64::deserialize(deserializer)? {
         seconds @ 0..=LAST_TIME => Ok(UnixTime(seconds)),
         _ => Err(D::Error::custom("a time after the year 9999")),

@@ -585,3 +585,47 @@ fn a_bound_token_is_worth_nothing_without_its_key() {
     check_as(&unbound, &proved(JKT), NOW, Err(TokenRefusal::Binding));
     check_as(&unbound, &proved(""), NOW, Err(TokenRefusal::Binding));
 }
+
+#[test]
+fn a_clients_token_is_no_accounts_and_an_accounts_no_clients() {
+    let client = ClientClaims {
+        iss: ISSUER.into(),
+        sub: crate::id::ClientId(1),
+        aud: Audiences::one(API),
+        exp: UnixTime(NOW.0 + 300),
+        iat: NOW,
+        jti: TokenId(2),
+        client_id: crate::id::ClientId(1),
+        scope: String::new(),
+    };
+    let text = client.sign(&key()).unwrap();
+    let read = |text: &str| VerifiedClientToken::verify(text, &keys(), &EXPECTED, NOW);
+    assert_eq!(read(&text).map(VerifiedClientToken::unrevoked), Ok(client.clone()));
+    assert_eq!(verify(&text, &keys(), &EXPECTED, NOW), Err(TokenRefusal::Claims));
+    assert_eq!(read(&sign(&claims(), &key()).unwrap()), Err(TokenRefusal::Claims));
+    // With everything that an account's has, it still names a client.
+    let mut both = serde_json::to_value(claims()).unwrap();
+    both["sub"] = json!(crate::id::ClientId(1));
+    both["client_id"] = json!(crate::id::ClientId(1));
+    let both = sign_compact(&key(), ACCESS_TOKEN_TYPE, &both).unwrap();
+    assert_eq!(verify(&both, &keys(), &EXPECTED, NOW), Err(TokenRefusal::Claims));
+    // Two clients in one token, a proof for a token that is bound to nothing, and each of the times.
+    let other = ClientClaims { client_id: crate::id::ClientId(2), ..client.clone() };
+    assert_eq!(read(&other.sign(&key()).unwrap()), Err(TokenRefusal::Claims));
+    let bound = Expectation { shown: Shown::WithProof { jkt: JKT }, ..EXPECTED };
+    let refused = VerifiedClientToken::verify(&text, &keys(), &bound, NOW);
+    assert_eq!(refused, Err(TokenRefusal::Binding));
+    for (now, expected) in [
+        (NOW.0 + 329, Ok(())),
+        (NOW.0 + 330, Err(TokenRefusal::Expired)),
+        (NOW.0 - 30, Ok(())),
+        (NOW.0 - 31, Err(TokenRefusal::IssuedAhead)),
+    ] {
+        let got = VerifiedClientToken::verify(&text, &keys(), &EXPECTED, UnixTime(now));
+        assert_eq!(got.map(|_| ()), expected, "{now}");
+    }
+    let evil = ClientClaims { iss: "https://evil.example".into(), ..client.clone() };
+    assert_eq!(read(&evil.sign(&key()).unwrap()), Err(TokenRefusal::Issuer));
+    let elsewhere = ClientClaims { aud: Audiences::one("https://other.example"), ..client };
+    assert_eq!(read(&elsewhere.sign(&key()).unwrap()), Err(TokenRefusal::Audience));
+}
