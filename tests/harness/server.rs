@@ -200,7 +200,7 @@ impl Server {
         let app = App::new(Parts {
             store: Arc::clone(&store),
             hashing: HashPool::start(2, &settings.hash, || ()).unwrap(),
-            keys: Keyring::open(&*store, key, settings.sharing()).await.unwrap(),
+            keys: Keyring::open(&*store, key, settings.sharing(), ambient.now()).await.unwrap(),
             nobody: PasswordHash::of_nobody(&settings.hash, &ambient.random(), &ambient.random()),
             places,
             draining: AtomicBool::new(false),

@@ -48,14 +48,18 @@ pub enum EventKind {
     ClientRevoked,
     /// A client was deleted.
     ClientDeleted,
-    /// A signing key was made.
+    /// A signing key was made, and is announced.
     KeyCreated,
+    /// A signing key was retired by hand: nothing it signed counts any more.
+    KeyRetired,
+    /// A signing key was forgotten: nothing it signed could count any more.
+    KeyGone,
     /// The first administrator was made with the setup link.
     SetupCompleted,
 }
 
 impl EventKind {
-    const ALL: [Self; 22] = [
+    const ALL: [Self; 24] = [
         Self::AccountCreated,
         Self::LoginSucceeded,
         Self::LoginFailed,
@@ -77,6 +81,8 @@ impl EventKind {
         Self::ClientRevoked,
         Self::ClientDeleted,
         Self::KeyCreated,
+        Self::KeyRetired,
+        Self::KeyGone,
         Self::SetupCompleted,
     ];
 
@@ -105,6 +111,8 @@ impl EventKind {
             Self::ClientRevoked => "client.revoked",
             Self::ClientDeleted => "client.deleted",
             Self::KeyCreated => "key.created",
+            Self::KeyRetired => "key.retired",
+            Self::KeyGone => "key.gone",
             Self::SetupCompleted => "setup.completed",
         }
     }

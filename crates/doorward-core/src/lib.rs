@@ -10,6 +10,7 @@ pub mod device;
 pub mod event;
 pub mod grant;
 pub mod hijack;
+pub mod key;
 pub mod notice;
 pub mod place;
 pub mod refresh;

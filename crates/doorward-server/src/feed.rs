@@ -159,7 +159,7 @@ impl Statement {
             log: Base64UrlUnpadded::encode_string(&app.store.log_name().await?),
             run: app.feed().run.clone(),
             ms,
-            keys: None,
+            keys: Some(app.keys.published().etag.to_string()),
             after: head,
             seq: head,
             head,

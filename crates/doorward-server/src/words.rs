@@ -40,6 +40,8 @@ pub fn of_event(event: &Event) -> &'static str {
         EventKind::ClientRevoked => "Everything issued to a client was revoked.",
         EventKind::ClientDeleted => "A client was deleted.",
         EventKind::KeyCreated => "A signing key was made.",
+        EventKind::KeyRetired => "A signing key was retired.",
+        EventKind::KeyGone => "A signing key has ended.",
     }
 }
 

@@ -277,14 +277,20 @@ pub enum RotateError {
 /// A signing key at rest.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SealedKey {
-    /// Its id.
+    /// Its name.
     pub kid: KeyId,
     /// The one algorithm it signs with.
     pub algorithm: Algorithm,
+    /// Which of its algorithm's it is: one more than the one before.
+    pub number: u64,
     /// The private key, sealed for the purpose `kid`.
     pub sealed: Vec<u8>,
-    /// When it was made.
+    /// When it was made, and announced.
     pub created_at: UnixTime,
+    /// From when it signs.
+    pub active_at: UnixTime,
+    /// When it was retired by hand.
+    pub retired_at: Option<UnixTime>,
 }
 
 impl std::fmt::Debug for SealedKey {

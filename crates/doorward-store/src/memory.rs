@@ -21,7 +21,7 @@ use doorward_core::revocation::{LogEntry, Revocation, Revoked, revoke};
 use doorward_core::session::{Device, Owner, Session};
 use doorward_core::whereabouts::Visit;
 use doorward_wire::jose::Algorithm;
-use doorward_wire::{AccountId, ClientId, EventId, SecretDigest, SessionId, UnixTime};
+use doorward_wire::{AccountId, ClientId, EventId, KeyId, SecretDigest, SessionId, UnixTime};
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::watch;
 
@@ -196,9 +196,9 @@ impl State {
         sids.len() as u64
     }
 
-    fn active_key(&self, algorithm: Algorithm) -> Option<&SealedKey> {
+    fn newest_key(&self, algorithm: Algorithm) -> Option<&SealedKey> {
         let of_algorithm = self.keys.iter().filter(|key| key.algorithm == algorithm);
-        of_algorithm.max_by_key(|key| (key.created_at, key.kid))
+        of_algorithm.max_by_key(|key| key.number)
     }
 }
 
@@ -206,22 +206,43 @@ impl State {
 impl Keys for MemoryStore {
     async fn keys(&self) -> Result<Vec<SealedKey>, StoreFailed> {
         let mut keys = self.state().keys.clone();
-        keys.sort_by_key(|key| (key.created_at, key.kid));
+        keys.sort_by_key(|key| (key.algorithm.name(), key.number));
         Ok(keys)
     }
 
-    async fn keep_first_key(&self, key: SealedKey, event: Event) -> Result<SealedKey, StoreFailed> {
+    async fn keep_key(&self, key: SealedKey, event: Event) -> Result<SealedKey, StoreFailed> {
         let mut state = self.state();
-        if let Some(kept) = state.active_key(key.algorithm) {
-            return Ok(kept.clone());
+        if let Some(newest) = state.newest_key(key.algorithm).filter(|it| it.number >= key.number) {
+            return Ok(newest.clone());
         }
         state.keys.push(key.clone());
         state.note(event);
         Ok(key)
     }
 
-    async fn active_key(&self, algorithm: Algorithm) -> Result<Option<SealedKey>, StoreFailed> {
-        Ok(self.state().active_key(algorithm).cloned())
+    async fn retire_key(
+        &self,
+        kid: KeyId,
+        now: UnixTime,
+        event: Event,
+    ) -> Result<bool, StoreFailed> {
+        let mut state = self.state();
+        let usable = |key: &&mut SealedKey| key.kid == kid && key.retired_at.is_none();
+        let Some(key) = state.keys.iter_mut().find(usable) else { return Ok(false) };
+        key.retired_at = Some(now);
+        state.note(event);
+        Ok(true)
+    }
+
+    async fn forget_key(&self, kid: KeyId, event: Event) -> Result<bool, StoreFailed> {
+        let mut state = self.state();
+        let Some(key) = state.keys.iter().find(|key| key.kid == kid) else { return Ok(false) };
+        if state.newest_key(key.algorithm).is_some_and(|newest| newest.kid == kid) {
+            return Ok(false);
+        }
+        state.keys.retain(|key| key.kid != kid);
+        state.note(event);
+        Ok(true)
     }
 }
 

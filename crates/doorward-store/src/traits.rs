@@ -11,8 +11,7 @@ use doorward_core::retired::Retired;
 use doorward_core::revocation::LogEntry;
 use doorward_core::session::{Lifetimes, Touch};
 use doorward_core::username::Username;
-use doorward_wire::jose::Algorithm;
-use doorward_wire::{AccountId, ClientId, EventId, SecretDigest, SessionId, UnixTime};
+use doorward_wire::{AccountId, ClientId, EventId, KeyId, SecretDigest, SessionId, UnixTime};
 use tokio::sync::watch;
 
 use crate::act::{
@@ -242,15 +241,23 @@ pub trait Clients: Send + Sync {
 /// Keeps signing keys, sealed.
 #[async_trait]
 pub trait Keys: Send + Sync {
-    /// All keys, oldest first.
+    /// All keys, those of each algorithm one after the other.
     async fn keys(&self) -> Result<Vec<SealedKey>, StoreFailed>;
 
-    /// Keeps a first key for its algorithm. If there is one already, keeps nothing and returns that
-    /// one: of two nodes that make a first key at once, both sign with the same.
-    async fn keep_first_key(&self, key: SealedKey, event: Event) -> Result<SealedKey, StoreFailed>;
+    /// Keeps a key, if its number is beyond that of its algorithm's newest. If not, keeps nothing and
+    /// returns that one: of two nodes that make the next key at once, both go on with the same.
+    async fn keep_key(&self, key: SealedKey, event: Event) -> Result<SealedKey, StoreFailed>;
 
-    /// The active key of an algorithm: the newest.
-    async fn active_key(&self, algorithm: Algorithm) -> Result<Option<SealedKey>, StoreFailed>;
+    /// Retires a key, once. Says whether it was there and was not retired yet.
+    async fn retire_key(
+        &self,
+        kid: KeyId,
+        now: UnixTime,
+        event: Event,
+    ) -> Result<bool, StoreFailed>;
+
+    /// Forgets a key that another of its algorithm follows. Says whether it was there.
+    async fn forget_key(&self, kid: KeyId, event: Event) -> Result<bool, StoreFailed>;
 }
 
 /// Keeps the one ordered log of what counts no longer.

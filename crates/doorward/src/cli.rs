@@ -22,6 +22,7 @@ mod account;
 mod admin;
 mod client;
 mod cookie;
+mod key;
 
 /// One login, one session, one switch that ends it everywhere.
 ///
@@ -61,6 +62,9 @@ enum Command {
     /// Cookies: explain what a browser makes of one.
     #[command(subcommand)]
     Cookie(cookie::CookieCommand),
+    /// Signing keys: list, rotate, retire.
+    #[command(subcommand)]
+    Key(key::KeyCommand),
     /// Ask a running server whether it is ready: exit code 0, or 3.
     Healthcheck {
         /// Where it listens.
@@ -184,6 +188,7 @@ fn dispatch(cli: Cli, started: Stopwatch) -> Result<(), Outcome> {
         Some(Command::Account(command)) => account::run(command),
         Some(Command::Client(command)) => client::run(command),
         Some(Command::Cookie(command)) => cookie::run(command),
+        Some(Command::Key(command)) => key::run(command),
         Some(Command::Healthcheck { listen }) => healthcheck(listen).map_err(Outcome::No),
         Some(Command::Completions { shell }) => {
             let mut script = Vec::new();

@@ -55,7 +55,7 @@ pub async fn app(
     // The key before the database: a database without its key is found out before it is touched.
     let master = folder.master_key(&*ambient.entropy)?;
     let store = store(folder, table)?;
-    let keys = Keyring::open(&*store, master, settings.sharing())
+    let keys = Keyring::open(&*store, master, settings.sharing(), ambient.now())
         .await
         .context("opening the signing keys")?;
     let hashing = HashPool::start(hash_threads, &settings.hash, lower_priority)

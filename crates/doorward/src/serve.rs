@@ -26,6 +26,9 @@ use crate::terminal::say;
 
 /// How often sessions that have ended of themselves are swept out.
 const SWEEP_EVERY: Duration = Duration::from_mins(1);
+/// How often the signing keys are looked after: one that was retired by a command counts no longer
+/// than this.
+const KEYS_EVERY: Duration = Duration::from_millis(500);
 /// How many at once. Few, for each lies at other places of the file, and whoever writes meanwhile
 /// waits for them all: a millisecond or two.
 const SESSION_SLICE: usize = 25;
@@ -59,6 +62,7 @@ pub async fn serve(
 
     let stop = stop_signal()?;
     let sweeper = tokio::spawn(sweep(app.clone(), folder.clone()));
+    let turner = tokio::spawn(turn_keys(app.clone()));
     announce(
         &app,
         &Announcement { bound, folder: folder.path(), is_new, link: link.as_deref() },
@@ -69,6 +73,7 @@ pub async fn serve(
     }
     listen::serve(app.clone(), listener, stop).await;
     sweeper.abort();
+    turner.abort();
     app.write_touches().await;
     tracing::info!("stopped");
     Ok(())
@@ -168,6 +173,18 @@ fn stop_signal() -> anyhow::Result<impl Future<Output = ()>> {
             }
         }
     })
+}
+
+/// Takes up what has become of the keys, which commands change too, and does what is due.
+async fn turn_keys(app: App) {
+    let mut tick = tokio::time::interval(KEYS_EVERY);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tick.tick().await;
+        if let Err(error) = app.keys.turn(&*app.store, &app.ambient).await {
+            tracing::error!(%error, "the signing keys were not looked after: it will be tried again");
+        }
+    }
 }
 
 /// Forgets what no check could pass any more, in slices that stall nobody.

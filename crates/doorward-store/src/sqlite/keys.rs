@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use doorward_core::event::Event;
-use doorward_wire::KeyId;
 use doorward_wire::jose::Algorithm;
+use doorward_wire::{KeyId, UnixTime};
 use rusqlite::{Connection, params};
 
 use super::columns::{Columns, all, bytes, change, first, whole};
@@ -12,24 +12,42 @@ use super::{SqliteStore, events};
 use crate::Keys;
 use crate::act::{SealedKey, StoreFailed};
 
+/// Reads keys, as [`sealed_key`] takes them.
+macro_rules! select {
+    ($where:literal) => {
+        concat!(
+            "SELECT kid, algorithm, number, sealed, created_at, active_at, retired_at
+                FROM signing_key ",
+            $where
+        )
+    };
+}
+
 #[async_trait]
 impl Keys for SqliteStore {
     async fn keys(&self) -> Result<Vec<SealedKey>, StoreFailed> {
-        const ALL: &str = "SELECT kid, algorithm, sealed, created_at FROM signing_key
-            ORDER BY created_at, kid";
-        self.readers.read(|db| all(db, ALL, (), sealed_key))
+        self.readers.read(|db| all(db, select!("ORDER BY algorithm, number"), (), sealed_key))
     }
 
-    async fn keep_first_key(&self, key: SealedKey, event: Event) -> Result<SealedKey, StoreFailed> {
-        const KEEP: &str = "INSERT INTO signing_key (kid, algorithm, sealed, created_at)
-            VALUES (?1, ?2, ?3, ?4)";
+    async fn keep_key(&self, key: SealedKey, event: Event) -> Result<SealedKey, StoreFailed> {
+        const KEEP: &str = "INSERT INTO signing_key (kid, algorithm, number, sealed, created_at,
+            active_at, retired_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
         self.writer
             .act(move |db| {
-                if let Some(kept) = active(db, key.algorithm)? {
-                    return Ok(Verdict::Undo(kept));
+                if let Some(newest) = newest(db, key.algorithm)?
+                    && newest.number >= key.number
+                {
+                    return Ok(Verdict::Undo(newest));
                 }
-                let name = key.algorithm.name();
-                let row = params![bytes(key.kid.0), name, key.sealed, whole(key.created_at.0)];
+                let row = params![
+                    bytes(key.kid.0),
+                    key.algorithm.name(),
+                    whole(key.number),
+                    key.sealed,
+                    whole(key.created_at.0),
+                    whole(key.active_at.0),
+                    key.retired_at.map(|at| whole(at.0)),
+                ];
                 change(db, KEEP, row)?;
                 events::keep(db, &event)?;
                 Ok(Verdict::Keep(key))
@@ -37,22 +55,55 @@ impl Keys for SqliteStore {
             .await
     }
 
-    async fn active_key(&self, algorithm: Algorithm) -> Result<Option<SealedKey>, StoreFailed> {
-        self.readers.read(|db| active(db, algorithm))
+    async fn retire_key(
+        &self,
+        kid: KeyId,
+        now: UnixTime,
+        event: Event,
+    ) -> Result<bool, StoreFailed> {
+        const RETIRE: &str =
+            "UPDATE signing_key SET retired_at = ?2 WHERE kid = ?1 AND retired_at IS NULL";
+        self.writer
+            .act(move |db| {
+                if change(db, RETIRE, (bytes(kid.0), whole(now.0)))? == 0 {
+                    return Ok(Verdict::Undo(false));
+                }
+                events::keep(db, &event)?;
+                Ok(Verdict::Keep(true))
+            })
+            .await
+    }
+
+    async fn forget_key(&self, kid: KeyId, event: Event) -> Result<bool, StoreFailed> {
+        // The newest stays, for its number must not come again.
+        const FORGET: &str = "DELETE FROM signing_key WHERE kid = ?1 AND number <
+            (SELECT max(number) FROM signing_key AS other
+                WHERE other.algorithm = signing_key.algorithm)";
+        self.writer
+            .act(move |db| {
+                if change(db, FORGET, (bytes(kid.0),))? == 0 {
+                    return Ok(Verdict::Undo(false));
+                }
+                events::keep(db, &event)?;
+                Ok(Verdict::Keep(true))
+            })
+            .await
     }
 }
 
-fn active(db: &Connection, algorithm: Algorithm) -> Result<Option<SealedKey>, StoreFailed> {
-    const NEWEST: &str = "SELECT kid, algorithm, sealed, created_at FROM signing_key
-        WHERE algorithm = ?1 ORDER BY created_at DESC, kid DESC LIMIT 1";
-    first(db, NEWEST, (algorithm.name(),), sealed_key)
+fn newest(db: &Connection, algorithm: Algorithm) -> Result<Option<SealedKey>, StoreFailed> {
+    let newest = select!("WHERE algorithm = ?1 ORDER BY number DESC LIMIT 1");
+    first(db, newest, (algorithm.name(),), sealed_key)
 }
 
 fn sealed_key(row: &mut Columns<'_>) -> Result<SealedKey, StoreFailed> {
     Ok(SealedKey {
         kid: row.id().map(KeyId)?,
         algorithm: row.text(|name| name.parse().ok())?,
+        number: row.count()?,
         sealed: row.take()?,
         created_at: row.time()?,
+        active_at: row.time()?,
+        retired_at: row.maybe_time()?,
     })
 }

@@ -7,7 +7,7 @@ use super::fault::Fault;
 use crate::act::StoreFailed;
 
 /// Every step there ever was, in order. A step that was released is never edited.
-pub(super) const MIGRATIONS: [&str; 8] = [
+pub(super) const MIGRATIONS: [&str; 9] = [
     include_str!("migrations/0001_first.sql"),
     include_str!("migrations/0002_life.sql"),
     include_str!("migrations/0003_user_agents.sql"),
@@ -16,6 +16,7 @@ pub(super) const MIGRATIONS: [&str; 8] = [
     include_str!("migrations/0006_signals.sql"),
     include_str!("migrations/0007_log_name.sql"),
     include_str!("migrations/0008_clients.sql"),
+    include_str!("migrations/0009_key_life.sql"),
 ];
 
 /// Marks a file as ours: `door`.
