@@ -57,6 +57,14 @@ impl<'a> Known<'a> {
         assert!(self.server.store.delete_client(id, now, event).await.unwrap());
     }
 
+    /// Ends what it was issued until now.
+    pub(crate) async fn revoke_tokens(&self) {
+        let id: ClientId = self.id.parse().unwrap();
+        let event = told(self.server, EventKind::ClientRevoked);
+        let now = self.server.clock.time();
+        assert!(self.server.store.revoke_client(id, now, event).await.unwrap());
+    }
+
     /// The value of a `Basic` header of its own.
     pub(crate) fn basic(&self) -> String {
         self.basic_of(&self.id, &self.secret)

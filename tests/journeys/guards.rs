@@ -10,6 +10,7 @@ use doorward_wire::UnixTime;
 use doorward_wire::jose::Algorithm;
 use serde_json::json;
 
+use crate::harness::oauth::Known;
 use crate::harness::relay::{Relay, Wire};
 use crate::harness::wait::PATIENCE;
 use crate::harness::{Member, PASSWORD, Server, Tokens, eventually, report, within};
@@ -165,6 +166,46 @@ async fn a_guard_that_hears_nothing_accepts_nothing_and_goes_on_when_it_hears_ag
         until(&guard, &ends.access, Err(Denied::Revoked)).await;
         until(&guard, &stays.access, Ok(())).await;
     }
+}
+
+#[tokio::test]
+async fn a_guard_that_hears_nothing_can_ask_about_one_token() {
+    let scene = Scene::start().await;
+    let (server, origin) = (&scene.server, scene.server.origin.as_str());
+    let asks = Known::with(server, &["doorward.revocations"], &[origin]).await;
+    // This one follows and may not ask: it serves no audience.
+    let follows = Known::follower(server).await;
+    let guard = async |client: &Known<'_>| {
+        let credential = Credential::client(client.id.clone(), client.secret.clone());
+        let following = Guard::follow(origin, origin, credential);
+        let guard = following.by_way_of(scene.relay.address).start().unwrap();
+        within(PATIENCE, "a guard that is ready", guard.ready()).await;
+        guard
+    };
+    let (may_ask, may_not) = (guard(&asks).await, guard(&follows).await);
+    let (ends, stays) = (scene.tokens().await, scene.tokens().await);
+    // The client of the feed is gone, but the server is there.
+    asks.revoke_tokens().await;
+    scene.relay.set(Wire::Cut);
+    until(&may_ask, &stays.access, Err(Denied::Stale)).await;
+    until(&may_not, &stays.access, Err(Denied::Stale)).await;
+    scene.end(&ends).await;
+    let identify = async |guard: &Guard, tokens: &Tokens| {
+        let bearer = format!("Bearer {}", tokens.access);
+        guard.identify(Policy::Introspect, Some(&bearer), UnixTime(0)).await.map(|_| ())
+    };
+    // Nobody answers: then nobody is accepted.
+    assert_eq!(identify(&may_ask, &stays).await, Err(Denied::Stale));
+    let bearer = format!("Bearer {}", stays.access);
+    let waits_for_nothing = may_ask.check_by(Policy::Introspect, Some(&bearer), UnixTime(0));
+    assert_eq!(waits_for_nothing, Err(Denied::Stale));
+    scene.relay.set(Wire::Whole);
+    let said = eventually("an answer of the issuer", || async {
+        let said = identify(&may_ask, &ends).await;
+        (said != Err(Denied::Stale)).then_some(said)
+    });
+    assert_eq!(said.await, Err(Denied::Revoked));
+    assert_eq!(identify(&may_ask, &stays).await, Ok(()));
 }
 
 #[tokio::test]

@@ -29,7 +29,7 @@ use serde::Deserialize;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::credential::Purse;
+use crate::credential::{Credential, Purse};
 use crate::dial::{Address, Line, NoAnswer};
 use crate::known::{Anchor, Gap, Known};
 use crate::moment::Moment;
@@ -62,6 +62,7 @@ pub(crate) struct Followed {
     pub(crate) algorithms: Vec<Algorithm>,
     pub(crate) bound: Duration,
     pub(crate) address: Address,
+    pub(crate) credential: Arc<Credential>,
     published: RwLock<Published>,
     known: RwLock<Known>,
     keys_wanted: Arc<Notify>,
@@ -110,13 +111,16 @@ impl Followed {
         (issuer, algorithms): (String, Vec<Algorithm>),
         bound: Duration,
         address: Address,
-        purse: Purse,
+        credential: Credential,
     ) -> Arc<Self> {
+        let credential = Arc::new(credential);
+        let purse = Purse::new(Arc::clone(&credential));
         let followed = Arc::new(Self {
             issuer,
             algorithms,
             bound,
             address,
+            credential,
             published: RwLock::default(),
             known: RwLock::default(),
             keys_wanted: Arc::default(),

@@ -1,12 +1,11 @@
 //! Setting up a guard that follows its issuer.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use doorward_wire::jose::Algorithm;
 
-use crate::credential::{Credential, Purse};
+use crate::credential::Credential;
 use crate::dial::{Address, AddressRefused, Roots};
 use crate::follow::Followed;
 use crate::{Guard, Source};
@@ -81,9 +80,8 @@ impl Following {
         if let Some(way) = self.way {
             address = address.by_way_of(way);
         }
-        let purse = Purse::new(Arc::new(self.credential));
         let names = (self.issuer.clone(), self.algorithms.clone());
-        let followed = Followed::start(names, self.bound, address, purse);
+        let followed = Followed::start(names, self.bound, address, self.credential);
         let source = Source::Followed(followed);
         Ok(Guard::of((&self.issuer, &self.audience), self.algorithms, source))
     }

@@ -52,10 +52,11 @@ pub struct GuardService<S> {
 
 impl<S, B, R> Service<Request<B>> for GuardService<S>
 where
-    S: Service<Request<B>, Response = Response<R>>,
+    S: Service<Request<B>, Response = Response<R>> + Clone + Send + 'static,
     S::Future: Send + 'static,
     S::Error: Send + 'static,
     R: Default + Send + 'static,
+    B: Send + 'static,
 {
     type Response = Response<R>;
     type Error = S::Error;
@@ -66,7 +67,29 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        match self.identify(&request) {
+        let now = (self.clock)();
+        let shown = match shown(&request) {
+            Ok(shown) => shown,
+            Err(denied) => return Box::pin(async move { Ok(refusal(denied)) }),
+        };
+        let said = self.guard.check_by(self.policy, shown, now);
+        if self.policy == Policy::Introspect && said == Err(Denied::Stale) {
+            // The service that was asked whether it is ready, and not a copy that was not.
+            let fresh = self.inner.clone();
+            let mut inner = std::mem::replace(&mut self.inner, fresh);
+            let (guard, policy) = (self.guard.clone(), self.policy);
+            let shown = shown.map(str::to_owned);
+            return Box::pin(async move {
+                match guard.identify(policy, shown.as_deref(), now).await {
+                    Ok(identity) => {
+                        request.extensions_mut().insert(identity);
+                        inner.call(request).await
+                    }
+                    Err(denied) => Ok(refusal(denied)),
+                }
+            });
+        }
+        match said {
             Ok(identity) => {
                 request.extensions_mut().insert(identity);
                 Box::pin(self.inner.call(request))
@@ -76,16 +99,15 @@ where
     }
 }
 
-impl<S> GuardService<S> {
-    fn identify<B>(&self, request: &Request<B>) -> Result<crate::Identity, Denied> {
-        let mut sent = request.headers().get_all(AUTHORIZATION).iter();
-        let value = sent.next().map(|value| value.to_str().map_err(|_| Denied::Unusable));
-        if sent.next().is_some() {
-            // Two credentials: nobody can say which one counts.
-            return Err(Denied::Unusable);
-        }
-        self.guard.check_by(self.policy, value.transpose()?, (self.clock)())
+/// What was shown, if it was shown once.
+fn shown<B>(request: &Request<B>) -> Result<Option<&str>, Denied> {
+    let mut sent = request.headers().get_all(AUTHORIZATION).iter();
+    let value = sent.next().map(|value| value.to_str().map_err(|_| Denied::Unusable));
+    if sent.next().is_some() {
+        // Two credentials: nobody can say which one counts.
+        return Err(Denied::Unusable);
     }
+    value.transpose()
 }
 
 /// 401 as RFC 6750, section 3, has it: nothing about why, and no error word without a credential.

@@ -40,6 +40,7 @@ mod credential;
 mod dial;
 mod follow;
 mod following;
+mod introspect;
 mod known;
 mod layer;
 mod moment;
@@ -88,6 +89,10 @@ pub enum Policy {
     /// Accepts nothing: 503. Nobody is let in who was thrown out.
     #[default]
     FailClosed,
+    /// Asks the issuer about this one token (RFC 7662), and accepts nothing if there is no answer either.
+    /// The issuer has to be reached, and the guard's credential to be a client that serves the
+    /// audience. Only [`Guard::identify`] and the layer can wait for it; [`Guard::check_by`] fails closed.
+    Introspect,
     /// Accepts it until it expires, which is five minutes at the most: for what may rather be done by
     /// somebody who was thrown out than not at all.
     AcceptUntilExpiry,
@@ -209,6 +214,28 @@ impl Guard {
             }
         };
         Ok(Identity::of(verified.as_unrevoked()))
+    }
+
+    /// Finds out who is asking, and asks the issuer where a policy says so.
+    pub async fn identify(
+        &self,
+        policy: Policy,
+        authorization: Option<&str>,
+        now: UnixTime,
+    ) -> Result<Identity, Denied> {
+        let said = self.check_by(policy, authorization, now);
+        let (Policy::Introspect, Err(Denied::Stale)) = (policy, &said) else { return said };
+        let Source::Followed(followed) = &self.parts.source else { return said };
+        let text = authorization.and_then(|value| value.split_once(' ')).map_or("", |(_, it)| it);
+        match introspect::is_active(&followed.address, &followed.credential, text).await {
+            // Everything else about it was verified here.
+            Ok(true) => self.check_by(Policy::AcceptUntilExpiry, authorization, now),
+            Ok(false) => Err(Denied::Revoked),
+            Err(error) => {
+                tracing::warn!(%error, "the issuer did not say whether a token counts");
+                Err(Denied::Stale)
+            }
+        }
     }
 
     /// Whether a token could be accepted now: keys are known, and nothing was missed for longer than
