@@ -19,6 +19,7 @@ mod password;
 mod places;
 mod portal;
 mod refresh;
+mod refresh_storm;
 mod review;
 mod revocations;
 mod store_failure;

@@ -76,3 +76,11 @@ models! { "session-table.pml";
     a_retirement_that_was_not_announced_is_found: ["NO_ANNOUNCEMENT"] => Broken;
     another_process_that_nobody_looks_for_is_found: ["FOREIGN", "NO_LOOK"] => Broken;
 }
+
+models! { "refresh.pml";
+    refresh_tokens_have_one_living_branch_and_log_nobody_out: [] => Holds;
+    refresh_tokens_have_one_living_branch_beside_a_thief: ["THIEF"] => Holds;
+    a_node_that_reads_and_writes_later_is_found: ["NOT_ATOMIC"] => Broken;
+    a_second_use_that_is_always_a_theft_is_found: ["NO_WINDOW"] => Broken;
+    a_successor_for_each_use_is_found: ["OWN_SUCCESSOR"] => Broken;
+}

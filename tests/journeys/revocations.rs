@@ -194,6 +194,36 @@ async fn pages_say_the_same_as_the_stream() {
     assert_eq!((bulletin.after, bulletin.seq), (3, 5));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_passed_over_by_who_reads_while_sessions_end() {
+    let scene = Scene::start().await;
+    let ada = Scene::member();
+    let mut ending = Vec::new();
+    for _ in 0..200 {
+        let tokens = scene.server.tokens(&ada).await;
+        let logout = scene.server.client().post("/api/v1/logout").bearer(&tokens.access);
+        ending.push(logout);
+    }
+    let ends = tokio::spawn(async move {
+        for logout in ending {
+            logout.await.must_be(204);
+        }
+    });
+    // As fast as it can, each time from where the bulletin says.
+    let (mut told, mut position) = (0, 0);
+    while told < 200 {
+        let page = scene.get(&format!("{FEED}?after={position}")).await.must_be(200).json();
+        for text in page["bulletins"].as_array().unwrap() {
+            let bulletin = scene.read(text.as_str().unwrap());
+            assert_eq!(bulletin.after, position, "nothing has expired, so nothing is passed over");
+            told += bulletin.entries.len();
+            position = bulletin.seq;
+        }
+    }
+    ends.await.unwrap();
+    assert_eq!(position, 200);
+}
+
 #[tokio::test]
 async fn the_feed_is_for_those_who_were_granted_it() {
     let scene = Scene::start().await;

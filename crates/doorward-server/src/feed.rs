@@ -127,11 +127,11 @@ pub async fn read(
     limit: usize,
 ) -> Result<(Vec<Told>, Vec<LogEntry>), FeedError> {
     let ms = app.ambient.clock.steady_ms();
+    // The head before the entries: one that is written in between is beyond this head, and is told next
+    // time. The other way round it would be passed over.
+    let head = app.store.head().await?;
     let entries = app.store.revocations(after, limit).await?;
-    let head = match entries.last() {
-        Some(last) if entries.len() < limit => last.seq,
-        _ => app.store.head().await?,
-    };
+    let head = entries.last().map_or(head, |last| last.seq.max(head));
     if after > head {
         return Err(FeedError::Ahead);
     }
