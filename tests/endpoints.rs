@@ -163,6 +163,8 @@ fn shared() -> Vec<Expectation> {
         row("GET", "/logout", [303, 303, 200, 200]),
         row("POST", "/logout", [303; 4]),
         row("GET", "/inspect/cookie", [200; 4]),
+        row("GET", "/inspect/token", [200; 4]),
+        row("POST", "/inspect/token", [200; 4]).form(|_| vec![("token", "a.b.c".to_owned())]),
         row("POST", "/inspect/cookie", [200; 4]).form(|_| vec![("line", "a=1".to_owned())]),
     ]
 }

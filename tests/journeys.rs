@@ -24,3 +24,4 @@ mod review;
 mod revocations;
 mod store_failure;
 mod token;
+mod token_inspector;

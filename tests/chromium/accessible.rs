@@ -117,6 +117,7 @@ async fn no_page_in_any_state_shuts_anybody_out() {
         "/setup",
         "/no-such-page",
         "/inspect/cookie",
+        "/inspect/token",
     ] {
         open(path).await;
         check(&chromium, &axe, path).await;

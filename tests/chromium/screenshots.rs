@@ -153,3 +153,20 @@ async fn the_cookie_linter_is_legible_in_any_light_and_fits_a_phone() {
     chromium.sees("Please look at this again").await;
     take(&chromium, "cookie-linter-faults").await;
 }
+
+#[tokio::test]
+async fn the_token_inspector_is_legible_in_any_light_and_fits_a_phone() {
+    let (server, chromium) = (Server::start().await, Chromium::start().await);
+    let tokens = server.tokens(&server.member("ada").await).await;
+    let open = async |path: &str| chromium.open(&format!("{}{path}", server.origin)).await;
+    open("/inspect/token").await;
+    take(&chromium, "token-inspector").await;
+    chromium.fill("token", &tokens.access).await;
+    chromium.press("Explain").await;
+    chromium.sees("This token counts.").await;
+    take(&chromium, "token-inspector-good").await;
+    chromium.fill("token", &tokens.access[..tokens.access.len() - 4]).await;
+    chromium.press("Explain").await;
+    chromium.sees("This token is refused.").await;
+    take(&chromium, "token-inspector-refused").await;
+}

@@ -19,6 +19,7 @@ mod people;
 mod report;
 pub(crate) mod scale;
 mod server;
+mod turns;
 
 use load::{Load, Pair, Requests};
 use people::Carrier;
@@ -49,8 +50,10 @@ pub(crate) fn run(effort: &Effort) -> Outcome {
     let mut report = Report::new(effort)?;
     measure_rest(&folder, &mut report)?;
     measure_checks(effort, &folder, &mut report)?;
+    measure_turns(effort, &folder, &mut report)?;
     let opened = measure_logins(effort, &folder, &mut report)?;
-    measure_full_start(effort.session_count + TOKEN_COUNT + opened, &folder, &mut report)?;
+    let tokens = TOKEN_COUNT * (1 + effort.rounds);
+    measure_full_start(effort.session_count + tokens + opened, &folder, &mut report)?;
     keep("latest.md", &report.finish()?)
 }
 
@@ -120,6 +123,23 @@ fn measure_checks(effort: &Effort, folder: &Folder, report: &mut Report) -> Outc
     let with_tokens = Requests::get("/api/v1/session", &tokens, &requests);
     let pair = by_turns(effort, &bare, &doorward, &with_tokens, Pinned::Core0)?;
     report.check("W2", "GET /api/v1/session, EdDSA token seen before", &pair);
+    let fields = people::client(&data, &doorward.address)?;
+    let forms: Vec<_> = tokens.iter().map(|field| people::introspection(&fields, field)).collect();
+    let asked = Requests::whole(forms, &requests);
+    let pair = by_turns(effort, &bare, &doorward, &asked, Pinned::Core0)?;
+    report.check("W7", "POST /oauth/introspect, EdDSA token", &pair);
+    Ok(())
+}
+
+/// W4: refresh tokens that turn, durably.
+fn measure_turns(effort: &Effort, folder: &Folder, report: &mut Report) -> Outcome {
+    let doorward = Server::doorward(&folder.path("hot"), Pinned::Core0)?;
+    let mut loads = Vec::new();
+    for _ in 0..effort.rounds {
+        let tokens = people::refresh_tokens(&doorward.address, ACCOUNT_COUNT, TOKEN_COUNT)?;
+        loads.push(turns::run(&doorward, tokens, effort.seconds)?);
+    }
+    report.turns(&Load::median(&loads));
     Ok(())
 }
 

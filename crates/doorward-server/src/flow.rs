@@ -4,6 +4,7 @@ pub mod account;
 pub mod binding;
 pub mod client;
 pub mod identify;
+pub mod inspect;
 pub mod issue;
 pub mod login;
 pub mod logout;

@@ -12,6 +12,7 @@ pub mod login;
 pub mod logout;
 pub mod register;
 pub mod setup;
+pub mod token;
 pub mod view;
 
 use askama::Template;

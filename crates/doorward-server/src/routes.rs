@@ -61,6 +61,21 @@ fn device_rows() -> [Row; 2] {
     ]
 }
 
+/// What clients ask, in the words of OAuth 2.0.
+fn oauth_rows() -> [Row; 4] {
+    [
+        (Method::POST, "/oauth/token", Who::Anybody, post(oauth::token)),
+        (Method::POST, "/oauth/introspect", Who::Client, post(oauth::introspect)),
+        (Method::POST, "/oauth/revoke", Who::Client, post(oauth::revoke)),
+        (
+            Method::GET,
+            "/.well-known/oauth-authorization-server",
+            Who::Anybody,
+            get(oauth::metadata),
+        ),
+    ]
+}
+
 fn rows() -> Vec<Row> {
     let api = [
         (Method::POST, "/api/v1/accounts", Who::Anybody, post(account::register)),
@@ -100,17 +115,6 @@ fn rows() -> Vec<Row> {
         (Method::GET, "/readyz", Who::Anybody, get(health::ready)),
         (Method::GET, "/healthz", Who::Anybody, get(health::ready)),
     ];
-    let oauth = [
-        (Method::POST, "/oauth/token", Who::Anybody, post(oauth::token)),
-        (Method::POST, "/oauth/introspect", Who::Client, post(oauth::introspect)),
-        (Method::POST, "/oauth/revoke", Who::Client, post(oauth::revoke)),
-        (
-            Method::GET,
-            "/.well-known/oauth-authorization-server",
-            Who::Anybody,
-            get(oauth::metadata),
-        ),
-    ];
     let pages = [
         (Method::GET, "/", Who::Anybody, get(pages::home)),
         (Method::GET, "/assets/{version}/{name}", Who::Anybody, get(pages::asset)),
@@ -123,12 +127,14 @@ fn rows() -> Vec<Row> {
         (Method::GET, "/logout", Who::Anybody, get(pages::logout::show)),
         (Method::POST, "/logout", Who::Anybody, post(pages::logout::submit)),
         (Method::GET, "/inspect/cookie", Who::Anybody, get(pages::cookie::show)),
+        (Method::GET, "/inspect/token", Who::Anybody, get(pages::token::show)),
+        (Method::POST, "/inspect/token", Who::Anybody, post(pages::token::explain)),
         (Method::POST, "/inspect/cookie", Who::Anybody, post(pages::cookie::explain)),
     ];
     api.into_iter()
         .chain(device_rows())
         .chain(open)
-        .chain(oauth)
+        .chain(oauth_rows())
         .chain(pages)
         .chain(own_pages())
         .collect()

@@ -32,12 +32,14 @@ use crate::time::UnixTime;
 
 mod claims;
 mod client;
+mod explain;
 mod seen;
 #[cfg(test)]
 mod tests;
 
 pub use claims::{AccessClaims, Audiences, Confirmation};
 pub use client::{ClientClaims, VerifiedClientToken};
+pub use explain::{Explanation, Step, Unverified, Verdict};
 pub use seen::SeenTokens;
 
 /// The type that an access token's header names (RFC 9068, section 2.1).

@@ -23,6 +23,7 @@ mod admin;
 mod client;
 mod cookie;
 mod key;
+mod token;
 
 /// One login, one session, one switch that ends it everywhere.
 ///
@@ -65,6 +66,9 @@ enum Command {
     /// Signing keys: list, rotate, retire.
     #[command(subcommand)]
     Key(key::KeyCommand),
+    /// Tokens: what one says, and why it is refused.
+    #[command(subcommand)]
+    Token(token::TokenCommand),
     /// Ask a running server whether it is ready: exit code 0, or 3.
     Healthcheck {
         /// Where it listens.
@@ -189,6 +193,7 @@ fn dispatch(cli: Cli, started: Stopwatch) -> Result<(), Outcome> {
         Some(Command::Client(command)) => client::run(command),
         Some(Command::Cookie(command)) => cookie::run(command),
         Some(Command::Key(command)) => key::run(command),
+        Some(Command::Token(command)) => token::run(command),
         Some(Command::Healthcheck { listen }) => healthcheck(listen).map_err(Outcome::No),
         Some(Command::Completions { shell }) => {
             let mut script = Vec::new();

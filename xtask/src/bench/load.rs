@@ -23,6 +23,11 @@ impl Requests {
         Self { all, file: file.to_owned() }
     }
 
+    /// These requests, as they are.
+    pub(super) fn whole(all: Vec<String>, file: &Path) -> Self {
+        Self { all, file: file.to_owned() }
+    }
+
     /// A login for each account.
     pub(super) fn logins(carrier: Carrier, account_count: usize, file: &Path) -> Self {
         let all = (0..account_count).map(|number| people::login(carrier, number)).collect();

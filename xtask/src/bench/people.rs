@@ -1,5 +1,6 @@
 //! The people of a measurement: accounts with passwords, and the sessions they open.
 
+use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -7,7 +8,7 @@ use std::thread;
 use serde_json::json;
 
 use super::client::{self, Answer, Client};
-use crate::step::{Failure, Outcome};
+use crate::step::{self, Failure, Outcome};
 
 /// How many sign in at once: more than there are cores, fewer than may wait.
 const AT_ONCE: usize = 8;
@@ -62,6 +63,58 @@ pub(super) fn sign_in(
         expect(&answer, 200, "a login")?;
         carrier.field(&answer).ok_or_else(|| Failure::new("a login that proves nothing"))
     })
+}
+
+/// Opens sessions by token, and returns their refresh tokens.
+pub(super) fn refresh_tokens(
+    address: &str,
+    account_count: usize,
+    session_count: usize,
+) -> Outcome<Vec<String>> {
+    side_by_side(address, session_count, |client, number| {
+        let answer = client.send(login(Carrier::Token, number % account_count).as_bytes())?;
+        expect(&answer, 200, "a login")?;
+        let token = answer.body.get("refresh_token").and_then(|token| token.as_str());
+        Ok(token.ok_or_else(|| Failure::new("a login without a refresh token"))?.to_owned())
+    })
+}
+
+/// Makes a client that may ask about tokens, and returns the form fields that show it.
+pub(super) fn client(data: &Path, address: &str) -> Outcome<String> {
+    let (program, data) = (super::server::built("doorward"), data.to_string_lossy().into_owned());
+    let port = address.rsplit(':').next().unwrap_or_default();
+    let own = format!("http://localhost:{port}");
+    let words = [
+        &*program.to_string_lossy(),
+        "client",
+        "add",
+        "bench",
+        "--json",
+        "--serves",
+        &own,
+        "--data",
+        &data,
+    ]
+    .map(str::to_owned);
+    let said =
+        step::read(&mut step::command(&words.iter().map(|word| &**word).collect::<Vec<_>>()))?;
+    let made: serde_json::Value = serde_json::from_str(&said)
+        .map_err(|_| Failure::new(format!("client add printed {said:?}")))?;
+    match (made["id"].as_str(), made["secret"].as_str()) {
+        (Some(id), Some(secret)) => Ok(format!("client_id={id}&client_secret={secret}")),
+        _ => Err(Failure::new(format!("client add printed {said:?}"))),
+    }
+}
+
+/// A question about the token of an `Authorization` field, whole.
+pub(super) fn introspection(fields: &str, authorization: &str) -> String {
+    let token = authorization.rsplit(' ').next().unwrap_or_default();
+    let body = format!("{fields}&token={token}");
+    format!(
+        "POST /oauth/introspect HTTP/1.1\r\nHost: localhost\r\nContent-Type: \
+         application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
 }
 
 /// The login of one account, whole.

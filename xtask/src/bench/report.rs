@@ -61,6 +61,16 @@ impl Report {
         self.row(["", "p99", &late(&pair.bare), &late(&pair.doorward), &format!("{later:.2}")]);
     }
 
+    /// Refresh tokens that turn, against nothing: a bare server keeps nothing.
+    pub(super) fn turns(&mut self, load: &Load) {
+        let what = "POST /api/v1/refresh, durable, 64 clients, the load not pinned";
+        self.row(["W4", what, "", &format!("{:.0}/s", load.rate), ""]);
+        let cost = format!("{:.1} µs", load.processor.as_secs_f64() * 1e6);
+        self.row(["", "processor time a turn", "", &cost, ""]);
+        let late = format!("{:.2} ms", load.p99.as_secs_f64() * 1e3);
+        self.row(["", "p99", "", &late, ""]);
+    }
+
     /// Logins, against Argon2 alone.
     pub(super) fn logins(&mut self, carrier: Carrier, pair: &Pair) {
         let what = format!("POST /api/v1/login, {}; bare: Argon2id alone", carrier.word());

@@ -30,6 +30,7 @@ pub mod cookie;
 mod said;
 #[cfg(test)]
 mod tests;
+pub mod token;
 
 /// Where a person goes after signing in, unless they came for something.
 const HOME: &str = "/account";
