@@ -249,3 +249,44 @@ async fn a_script_on_another_page_gets_nothing_from_our_api() {
     chromium.open(&format!("{}/account", server.origin)).await;
     chromium.sees(&ada.username).await;
 }
+
+#[tokio::test]
+async fn an_app_of_an_allowed_origin_reads_with_a_token_and_not_with_the_cookie() {
+    let app = Elsewhere::serve("<!doctype html><title>app</title>".to_owned()).await;
+    let url = app.urls()[0].clone();
+    let origin = url.trim_end_matches('/').to_owned();
+    let allowed = doorward_server::cors::Origins::parse([origin.as_str()]).unwrap();
+    let server = Server::with(|settings| settings.cors = allowed).await;
+    let chromium = Chromium::start().await;
+    server.member("ada").await;
+    sign_in(&chromium, &server, "ada").await;
+    chromium.open(&url).await;
+    let script = |more: &str| {
+        format!(
+            "const send = (path, options) => fetch('{}/api/v1/' + path, options)
+                .then(r => r.json().then(body => [r.status, body])).catch(() => ['unreadable']);
+            const post = body => ({{ method: 'POST', body: JSON.stringify(body),
+                headers: {{ 'Content-Type': 'application/json' }} }});
+            const [status, tokens] = await send('login',
+                post({{ username: 'ada', password: '{PASSWORD}', carrier: 'token' }}));
+            const headers = {{ Authorization: 'Bearer ' + tokens.access_token }};
+            {more}",
+            server.origin
+        )
+    };
+    let run = async |more: &str| {
+        let body = script(more);
+        chromium.evaluate(&format!("return (async () => {{ {body} }})();")).await
+    };
+    let seen = run("const [s, b] = await send('session', { headers });
+        return [status, s, b.carrier, b.account.username];");
+    assert_eq!(seen.await, serde_json::json!([200, 200, "token", "ada"]));
+    // A method and a header field that ask first.
+    let seen = run("const r = await send('session/data/a', { method: 'PUT', body: '1',
+            headers: { ...headers, 'Content-Type': 'application/json', 'If-None-Match': '*' } });
+        return r[0];");
+    assert_eq!(seen.await, 201);
+    // The cookie goes along, and nothing comes back that a script could read.
+    let seen = run("return (await send('session', { credentials: 'include' }))[0];");
+    assert_eq!(seen.await, "unreadable");
+}

@@ -17,6 +17,7 @@ use tracing::Instrument;
 
 use crate::App;
 use crate::answer::Problem;
+use crate::cors;
 use crate::pages;
 use crate::request::{self, Client};
 use crate::settings::{
@@ -48,6 +49,7 @@ async fn handle(
     let ambiguous = matches!(request::carried(app, request.headers()), Carried::Ambiguous)
         .then(|| client.device(request.headers()));
     let vary = if request::is_safe(request.method()) { WHO_ASKS } else { WHO_ASKS_FROM_WHERE };
+    let asked = cors::Asked::by(app, &request);
     let admitted = match refused.filter(|_| !is_health) {
         Some(problem) => Err(problem),
         None => admit(app, &request, &client),
@@ -73,7 +75,8 @@ async fn handle(
         response = draw(app, (&problem, response), (&method, &uri), &client);
     }
     finish(app, &mut response, vary, &client);
-    response
+    cors::vary(app, uri.path(), response.headers_mut());
+    asked.permit(response)
 }
 
 /// Finds out who is at the other end, and whether they may be.

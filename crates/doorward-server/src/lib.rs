@@ -13,6 +13,7 @@
 pub mod ambient;
 pub mod answer;
 pub mod app;
+pub mod cors;
 pub mod edge;
 pub mod feed;
 pub mod flow;

@@ -12,6 +12,8 @@ use doorward_wire::cookie::CookieForm;
 use doorward_wire::jose::Algorithm;
 use ipnet::IpNet;
 
+use crate::cors::Origins;
+
 /// The most bytes of a request's body.
 pub const BODY_MAX: usize = 64 * 1024;
 
@@ -159,6 +161,8 @@ pub struct Settings {
     pub algorithm: Algorithm,
     /// The other services that tokens may be for.
     pub audiences: Vec<Audience>,
+    /// The origins whose scripts may use the API with a token.
+    pub cors: Origins,
 }
 
 /// The scopes of our own API.
@@ -178,6 +182,7 @@ impl Settings {
             signals: Reactions::default(),
             algorithm: Algorithm::EdDsa,
             audiences: Vec::new(),
+            cors: Origins::default(),
         }
     }
 

@@ -14,9 +14,11 @@ use doorward_wire::jose::Algorithm;
 use ipnet::IpNet;
 use serde::Deserialize;
 
+pub use self::cors::CorsConfig;
 pub use self::signals::{PlacesConfig, SignalsConfig};
 pub use self::value::{AlgorithmName, Bound, Length};
 
+mod cors;
 mod fault;
 mod signals;
 mod value;
@@ -51,6 +53,8 @@ pub struct Config {
     pub signals: SignalsConfig,
     /// Other services that tokens may be for.
     pub audience: Vec<AudienceConfig>,
+    /// Whose scripts may use the API with a token.
+    pub cors: CorsConfig,
     /// What is logged.
     pub log: LogConfig,
 }
@@ -343,6 +347,7 @@ impl Config {
             signals: self.signals.reactions(),
             algorithm: self.token.algorithm.map_or(Algorithm::EdDsa, |name| name.0),
             audiences: audiences.collect(),
+            cors: self.cors.origins()?,
         })
     }
 
