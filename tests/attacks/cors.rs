@@ -178,7 +178,8 @@ async fn a_preflight_names_the_methods_that_are_there_and_no_others() {
         let mut allowed: Vec<_> =
             reply.header("access-control-allow-methods").unwrap().split(',').collect();
         let mut expected: Vec<_> = methods.split(',').collect();
-        (allowed.sort_unstable(), expected.sort_unstable());
+        allowed.sort_unstable();
+        expected.sort_unstable();
         assert_eq!(allowed, expected, "{path}");
         let headers = reply.header("access-control-allow-headers").unwrap();
         for name in ["authorization", "content-type", "if-match", "dpop"] {
