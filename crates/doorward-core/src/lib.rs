@@ -17,5 +17,6 @@ pub mod refresh;
 pub mod retired;
 pub mod revocation;
 pub mod session;
+pub mod site;
 pub mod username;
 pub mod whereabouts;
