@@ -15,6 +15,7 @@ mod cors;
 mod csrf;
 mod enumeration;
 mod fixation;
+mod forward;
 mod headers;
 mod hijack;
 mod hosts;

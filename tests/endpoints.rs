@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 
+use doorward_server::flow::issue;
 use doorward_server::routes::{self, Who};
 use serde_json::{Value, json};
 
@@ -160,6 +161,16 @@ fn shared() -> Vec<Expectation> {
         row("GET", "/setup", [200; 4]),
         // Without the link nobody sets anything up, an administrator neither.
         row("POST", "/setup", [403; 4]).form(account),
+        row("GET", "/continue", [303; 4]),
+        row("GET", "/oauth2/sign_in", [303; 4]),
+        row("GET", "/oauth2/sign_out", [303; 4]),
+        // A proxy says what it asks about.
+        row("GET", "/api/authz/forward-auth", [400; 4]),
+        row("GET", "/api/authz/auth-request", [400; 4]),
+        row("GET", "/api/authz/ext-authz/{path}", [401, 401, 200, 200])
+            .at("/api/authz/ext-authz/x"),
+        row("GET", "/api/verify", [400; 4]),
+        row("GET", "/oauth2/auth", [400; 4]),
         row("GET", "/logout", [303, 303, 200, 200]),
         row("POST", "/logout", [303; 4]),
         row("GET", "/inspect/cookie", [200; 4]),
@@ -204,6 +215,7 @@ fn what_a_row_lets_in_is_what_it_says() {
             // The cookies of these rows are nobody's grant.
             Who::Client => assert_eq!([nobody, visitor, member], [401; 3], "{what}"),
             Who::Scope => assert_eq!([nobody, visitor, member], [401, 403, 403], "{what}"),
+            Who::Proxy => assert!([400, 401].contains(&nobody) && nobody == visitor, "{what}"),
         }
         assert_eq!(member, administrator, "nothing here is an administrator's alone yet: {what}");
     }
@@ -282,6 +294,8 @@ async fn a_token_gets_from_the_api_what_a_cookie_gets() {
 #[tokio::test]
 async fn a_get_has_its_head_and_neither_changes_anything() {
     let server = Server::start().await;
+    // As at the start of the program.
+    issue::make_keys(&server.app).await.unwrap();
     let browser = server.sign_in(&server.member("ada").await).await;
     let before = server.rows();
     for row in expectations().into_iter().filter(|row| row.method == "GET") {

@@ -12,6 +12,7 @@ mod durability;
 mod ending;
 mod first_start;
 mod forms;
+pub(crate) mod forward_auth;
 mod guards;
 mod keys;
 mod limits;

@@ -6,6 +6,7 @@
 //! `application/problem+json` (RFC 9457) for programs and as a page for people.
 
 use axum::response::{IntoResponse, Response};
+use doorward_core::site::Denial;
 use http::header::{self, HeaderValue};
 use http::{HeaderMap, StatusCode};
 
@@ -217,6 +218,42 @@ impl Problem {
     #[must_use]
     pub fn once_more() -> Self {
         Self { code: ONCE_MORE, ..Self::unauthenticated() }
+    }
+
+    /// Somebody is signed in, and proved themselves too long ago for this (RFC 9470, section 3).
+    #[must_use]
+    pub fn too_long_ago() -> Self {
+        Self::new(
+            StatusCode::UNAUTHORIZED,
+            "reauthentication-required",
+            "You proved yourself too long ago for this. Prove again that it is you.",
+        )
+        .with_header(
+            header::WWW_AUTHENTICATE,
+            "Bearer realm=\"doorward\", error=\"insufficient_user_authentication\"",
+        )
+    }
+
+    /// Somebody is signed in and may not open this part of a site: no login would change that.
+    #[must_use]
+    pub fn not_allowed(denial: Denial) -> Self {
+        let detail = match denial {
+            Denial::Closed => "Nobody may open this.",
+            Denial::NotOneOfThem => "You are signed in, and this is for others.",
+            Denial::Assurance => "This needs a second factor, and you have shown one.",
+        };
+        Self::new(StatusCode::FORBIDDEN, "not-allowed", detail)
+    }
+
+    /// A browser was sent to a site again and again, and came back each time.
+    #[must_use]
+    pub fn leads_nowhere() -> Self {
+        Self::new(
+            StatusCode::CONFLICT,
+            "leads-nowhere",
+            "You are signed in, and the site that you came from does not see it: its proxy may not pass \
+             cookies on to Doorward.",
+        )
     }
 
     /// Whether this is [`once_more`](Self::once_more).

@@ -17,8 +17,10 @@ use tracing::Instrument;
 
 use crate::ambient::Ambient;
 use crate::feed::Feed;
+use crate::flow::forward::Said;
 use crate::hashing::HashPool;
 use crate::keyring::Keyring;
+use crate::pages::onward::Rounds;
 use crate::places::Places;
 use crate::settings::Settings;
 use crate::told::Told;
@@ -77,6 +79,8 @@ struct Shared {
     told: Told,
     feed: Feed,
     seen: SeenTokens,
+    said: Said,
+    rounds: Rounds,
     probing: tokio::sync::Mutex<()>,
 }
 
@@ -110,6 +114,8 @@ impl App {
             parts,
             feed,
             seen: SeenTokens::at_most(SEEN_TOKENS_MAX),
+            said: Said::default(),
+            rounds: Rounds::default(),
             notes: NoteBudget::default(),
             touches: Touches::default(),
             told: Told::default(),
@@ -131,6 +137,16 @@ impl App {
     /// The access tokens that were verified of late.
     pub(crate) fn seen_tokens(&self) -> &SeenTokens {
         &self.0.seen
+    }
+
+    /// The assertions that were made of late.
+    pub(crate) fn said(&self) -> &Said {
+        &self.0.said
+    }
+
+    /// How often browsers were sent on to sites of late.
+    pub(crate) fn rounds(&self) -> &Rounds {
+        &self.0.rounds
     }
 
     /// A line for the event log, about something that came from a device.

@@ -1,6 +1,7 @@
 //! The edge: what every request must pass before anything is asked of it, and what every answer
 //! gets on its way out.
 
+use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
@@ -8,6 +9,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use doorward_core::event::EventKind;
+use doorward_core::site::Origin;
 use doorward_wire::cookie::Carried;
 use http::header::{self, HeaderName, HeaderValue};
 use http::uri::Authority;
@@ -20,6 +22,7 @@ use crate::answer::Problem;
 use crate::cors;
 use crate::pages;
 use crate::request::{self, Client};
+use crate::routes::forward;
 use crate::settings::{
     BODY_MAX, COOKIE_COUNT_MAX, COOKIES_MAX, HEADERS_MAX, REQUEST_TIME_MAX, Site, is_loopback_name,
 };
@@ -32,6 +35,10 @@ const PAGE_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'sel
      data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 /// What anything else may do in a browser: nothing.
 const DATA_POLICY: &str = "default-src 'none'; base-uri 'none'; frame-ancestors 'none'";
+
+/// The site that a page's form leads on to, after it has been sent to us.
+#[derive(Clone, Debug)]
+pub(crate) struct LeadsTo(pub(crate) Origin);
 
 /// What an answer to a safe request depends on: who is asking.
 const WHO_ASKS: &str = "Cookie, Authorization";
@@ -238,13 +245,18 @@ fn document(problem: &Problem, client: &Client) -> String {
 
 /// What every answer gets on its way out.
 fn finish(app: &App, response: &mut Response, vary: &'static str, client: &Client) {
+    let leads_to = response.extensions_mut().remove::<LeadsTo>();
     let headers = response.headers_mut();
     let is_page = headers
         .get(header::CONTENT_TYPE)
         .is_some_and(|value| value.as_bytes().starts_with(b"text/html"));
     let policy = if is_page { PAGE_POLICY } else { DATA_POLICY };
+    // A browser asks this of each address that a form is sent on to.
+    let on = leads_to.map(|LeadsTo(site)| format!("form-action 'self' {site}"));
+    let policy: Cow<'_, str> =
+        on.map_or(policy.into(), |on| policy.replace("form-action 'self'", &on).into());
+    set(headers, header::CONTENT_SECURITY_POLICY, &policy);
     for (name, value) in [
-        (header::CONTENT_SECURITY_POLICY, policy),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::REFERRER_POLICY, "no-referrer"),
         (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
@@ -300,7 +312,48 @@ impl Edge {
     pub async fn answer(&self, peer: SocketAddr, request: Request<Body>) -> Response {
         let (client, refused) = client(&self.app, peer.ip(), &request);
         let span = tracing::info_span!("request", id = &*client.request_id);
+        if let Some(kind) = forward::Kind::of(&request) {
+            return self.answer_proxy(kind, (client, refused), request).instrument(span).await;
+        }
         let router = self.router.clone();
         handle(&self.app, router, (client, refused), request).instrument(span).await
+    }
+
+    /// Answers a proxy that asks about a request to somebody's app.
+    async fn answer_proxy(
+        &self,
+        kind: forward::Kind,
+        (client, refused): (Client, Option<Problem>),
+        request: Request<Body>,
+    ) -> Response {
+        let app = &self.app;
+        // Its body is none of our business.
+        let (request, _) = request.into_parts();
+        let answer = async {
+            match forward::admit(app, refused) {
+                Ok(()) => forward::answer(app, kind, &client, &request).await,
+                Err(problem) => problem.into_response(),
+            }
+        };
+        let answered = tokio::time::timeout(REQUEST_TIME_MAX, answer).await;
+        let mut response = answered.unwrap_or_else(|_| Problem::timeout().into_response());
+        if let Some(problem) = response.extensions_mut().remove::<Problem>() {
+            let (parts, _) = response.into_parts();
+            response = Response::from_parts(parts, Body::from(document(&problem, &client)));
+            let json = HeaderValue::from_static("application/problem+json");
+            response.headers_mut().remove(header::CONTENT_LENGTH);
+            response.headers_mut().insert(header::CONTENT_TYPE, json);
+        }
+        let headers = response.headers_mut();
+        // It may go to a browser as the app's own answer, so nothing is said for the app's whole host.
+        for (name, value) in [
+            (header::CACHE_CONTROL, "no-store"),
+            (header::CONTENT_SECURITY_POLICY, DATA_POLICY),
+            (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        ] {
+            headers.insert(name, HeaderValue::from_static(value));
+        }
+        set(headers, HeaderName::from_static("x-request-id"), &client.request_id);
+        response
     }
 }

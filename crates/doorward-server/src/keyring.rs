@@ -10,6 +10,7 @@ use doorward_core::event::{Event, EventKind};
 use doorward_core::key::{self, KeyTimes, Stage};
 use doorward_store::Store;
 use doorward_store::act::{SealedKey, StoreFailed};
+use doorward_wire::cookie::PassKey;
 use doorward_wire::dbsc::TicketKey;
 use doorward_wire::jose::{Algorithm, KeySet, SigningKey};
 use doorward_wire::seal::{MasterKey, derive};
@@ -23,6 +24,7 @@ use crate::ambient::{Ambient, KeyNotMade};
 pub struct Keyring {
     master: MasterKey,
     tickets: TicketKey,
+    passes: PassKey,
     /// The audiences whose tokens are signed with a shared secret.
     sharing: Vec<String>,
     ring: RwLock<Ring>,
@@ -104,7 +106,8 @@ impl Keyring {
     ) -> Result<Self, KeyError> {
         let (ring, reading, making) = Default::default();
         let tickets = TicketKey::from_secret(&master.derive("tickets of bound sessions"));
-        let keyring = Self { master, tickets, sharing, ring, reading, making };
+        let passes = PassKey::from_secret(&master.derive("passes of protected sites"));
+        let keyring = Self { master, tickets, passes, sharing, ring, reading, making };
         keyring.refresh(store, now).await?;
         Ok(keyring)
     }
@@ -152,6 +155,12 @@ impl Keyring {
     #[must_use]
     pub fn tickets(&self) -> &TicketKey {
         &self.tickets
+    }
+
+    /// The key of the passes of protected sites: the same on every node and after every restart.
+    #[must_use]
+    pub fn passes(&self) -> &PassKey {
+        &self.passes
     }
 
     /// Whether there is a key of this algorithm already.

@@ -10,6 +10,7 @@ pub mod confirm;
 pub mod cookie;
 pub mod login;
 pub mod logout;
+pub mod onward;
 pub mod register;
 pub mod setup;
 pub mod token;
@@ -22,6 +23,7 @@ use http::{HeaderMap, Method, StatusCode, Uri, header};
 
 use crate::App;
 use crate::answer::Problem;
+use crate::edge::LeadsTo;
 use crate::flow::identify::Caller;
 use crate::request::{Form, MaybeCaller, Path};
 use view::Moment;
@@ -51,6 +53,19 @@ fn page(status: StatusCode, template: &impl Template) -> Response {
             Problem::internal().into_response()
         }
     }
+}
+
+/// Draws a page whose form may lead on to a site.
+fn page_before(
+    app: &App,
+    (status, template): (StatusCode, &impl Template),
+    return_to: Option<&str>,
+) -> Response {
+    let mut response = page(status, template);
+    if let Some(origin) = return_to.and_then(|path| onward::site_behind(app, path)) {
+        response.extensions_mut().insert(LeadsTo(origin));
+    }
+    response
 }
 
 /// Draws the page of a problem. A form that was refused for where it came from is drawn again, empty:

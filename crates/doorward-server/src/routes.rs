@@ -7,6 +7,7 @@
 pub mod account;
 pub mod binding;
 pub mod data;
+pub(crate) mod forward;
 pub mod health;
 pub mod login;
 pub mod oauth;
@@ -38,6 +39,8 @@ pub enum Who {
     Scope,
     /// A client that shows who it is.
     Client,
+    /// A proxy, that asks about somebody else's request to an app.
+    Proxy,
 }
 
 /// A row of the table.
@@ -124,6 +127,9 @@ fn rows() -> Vec<Row> {
         (Method::POST, "/register", Who::Anybody, post(pages::register::submit)),
         (Method::GET, "/setup", Who::Anybody, get(pages::setup::show)),
         (Method::POST, "/setup", Who::Anybody, post(pages::setup::submit)),
+        (Method::GET, "/continue", Who::Member, get(pages::onward::show)),
+        (Method::GET, "/oauth2/sign_in", Who::Anybody, get(pages::onward::sign_in)),
+        (Method::GET, "/oauth2/sign_out", Who::Anybody, get(pages::onward::sign_out)),
         (Method::GET, "/logout", Who::Anybody, get(pages::logout::show)),
         (Method::POST, "/logout", Who::Anybody, post(pages::logout::submit)),
         (Method::GET, "/inspect/cookie", Who::Anybody, get(pages::cookie::show)),
@@ -168,7 +174,10 @@ fn own_pages() -> [Row; 14] {
 /// Every route that is served.
 #[must_use]
 pub fn table() -> Vec<Route> {
-    rows().into_iter().map(|(method, path, who, _)| Route { method, path, who }).collect()
+    let routed = rows().into_iter().map(|(method, path, who, _)| Route { method, path, who });
+    // Answered before the router, whatever their method.
+    let asked = forward::paths().map(|(method, path)| Route { method, path, who: Who::Proxy });
+    routed.chain(asked).collect()
 }
 
 /// Builds the router from the table.

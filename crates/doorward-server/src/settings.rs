@@ -1,5 +1,6 @@
 //! Settings: what an operator decides, already parsed and checked.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -8,7 +9,8 @@ use doorward_core::credential::{HashParams, PasswordPolicy};
 use doorward_core::grant::{ADMIN_SCOPE, REVOCATIONS_SCOPE};
 use doorward_core::hijack::Reactions;
 use doorward_core::session::Lifetimes;
-use doorward_wire::cookie::CookieForm;
+use doorward_core::site::{Origin, OriginPattern, Site as ProtectedSite, Sites};
+use doorward_wire::cookie::{CookieForm, PassForm};
 use doorward_wire::jose::Algorithm;
 use ipnet::IpNet;
 
@@ -163,6 +165,10 @@ pub struct Settings {
     pub audiences: Vec<Audience>,
     /// The origins whose scripts may use the API with a token.
     pub cors: Origins,
+    /// The sites behind a proxy that asks us.
+    pub sites: Sites,
+    /// The domain of the sites whose browsers have one pass for them all.
+    pub site_domain: Option<String>,
 }
 
 /// The scopes of our own API.
@@ -183,6 +189,47 @@ impl Settings {
             algorithm: Algorithm::EdDsa,
             audiences: Vec::new(),
             cors: Origins::default(),
+            sites: Sites::default(),
+            site_domain: None,
+        }
+    }
+
+    /// The site of an origin. In development every origin is one, as long as none is set up.
+    #[must_use]
+    pub fn protected(&self, origin: &Origin) -> Option<Cow<'_, ProtectedSite>> {
+        match &self.site {
+            Site::Development { .. } if self.sites.is_empty() => {
+                let localhost = OriginPattern::parse("http://localhost").ok()?;
+                Some(Cow::Owned(ProtectedSite::for_members(localhost)))
+            }
+            Site::Development { .. } | Site::Production { .. } => {
+                self.sites.find(origin).map(Cow::Borrowed)
+            }
+        }
+    }
+
+    /// Whether we may send a browser to an origin, with a pass for it.
+    #[must_use]
+    pub fn may_lead_to(&self, origin: &Origin) -> bool {
+        match &self.site {
+            Site::Development { .. } if self.sites.is_empty() => {
+                origin.as_str().starts_with("http://") && is_loopback_name(origin.host())
+            }
+            Site::Development { .. } | Site::Production { .. } => self.sites.find(origin).is_some(),
+        }
+    }
+
+    /// What the pass of an origin looks like.
+    #[must_use]
+    pub fn pass_form<'a>(&'a self, origin: &'a Origin) -> PassForm<'a> {
+        let is_below = |domain: &str| {
+            let rest = origin.host().strip_suffix(domain);
+            rest.is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+        };
+        match (&self.site, self.site_domain.as_deref()) {
+            (Site::Development { .. }, _) => PassForm::Development(origin.as_str()),
+            (Site::Production { .. }, Some(domain)) if is_below(domain) => PassForm::Domain(domain),
+            (Site::Production { .. }, _) => PassForm::Site(origin.as_str()),
         }
     }
 
@@ -207,7 +254,13 @@ impl Settings {
         if name.is_empty() || name == self.site.issuer() {
             return Some((self.algorithm, OWN_SCOPES.to_vec()));
         }
-        let found = self.audiences.iter().find(|audience| audience.name == name)?;
+        let Some(found) = self.audiences.iter().find(|audience| audience.name == name) else {
+            // A site takes tokens that are for it, and needs no scopes of its own.
+            let (origin, rest) = Origin::split(name).ok()?;
+            let is_site = rest.is_empty() && origin.as_str() == name;
+            self.sites.find(&origin).filter(|_| is_site)?;
+            return Some((self.algorithm, Vec::new()));
+        };
         Some((found.algorithm, found.scopes.iter().map(String::as_str).collect()))
     }
 }

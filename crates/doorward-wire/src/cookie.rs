@@ -22,6 +22,9 @@ use zeroize::Zeroizing;
 use crate::secret::{FreshSecret, PresentedSecret};
 
 pub mod explain;
+mod pass;
+
+pub use pass::{Pass, PassForm, PassKey, PresentedPass};
 
 /// The longest life a browser gives a cookie: 400 days (RFC 6265bis, section 5.5).
 pub const MAX_AGE_MAX: Duration = Duration::from_hours(400 * 24);

@@ -30,6 +30,7 @@ use crate::jose::{Algorithm, Compact, KeySet, SignFailed, SigningKey, VerifyingK
 use crate::json;
 use crate::time::UnixTime;
 
+mod assertion;
 mod claims;
 mod client;
 mod explain;
@@ -37,6 +38,7 @@ mod seen;
 #[cfg(test)]
 mod tests;
 
+pub use assertion::{ASSERTION_HEADER, ASSERTION_TYPE, AssertionClaims};
 pub use claims::{AccessClaims, Audiences, Confirmation};
 pub use client::{ClientClaims, VerifiedClientToken};
 pub use explain::{Explanation, Step, Unverified, Verdict};
@@ -167,7 +169,7 @@ pub fn verify(
     expected: &Expectation<'_>,
     now: UnixTime,
 ) -> Result<VerifiedToken, TokenRefusal> {
-    let (claims, _) = signed_claims(token, keys, expected.algorithms)?;
+    let (claims, _) = signed_claims(token, is_access_token, keys, expected.algorithms)?;
     let token = VerifiedToken(claims);
     token.check(expected, now)?;
     Ok(token)
@@ -176,11 +178,12 @@ pub fn verify(
 /// What a token says, and the key that signed it: every step up to the claims.
 fn signed_claims<'a, T: DeserializeOwned>(
     token: &str,
+    is_type: impl Fn(&str) -> bool,
     keys: &'a KeySet,
     algorithms: &[Algorithm],
 ) -> Result<(T, &'a VerifyingKey), TokenRefusal> {
     let token = Compact::parse(token).map_err(|_| TokenRefusal::Malformed)?;
-    if !token.typ().is_some_and(is_access_token) {
+    if !token.typ().is_some_and(is_type) {
         return Err(TokenRefusal::Type);
     }
     let algorithm = token.algorithm().map_err(|_| TokenRefusal::Algorithm)?;
@@ -195,15 +198,19 @@ fn signed_claims<'a, T: DeserializeOwned>(
     Ok((json::strict(payload).map_err(|_| TokenRefusal::Claims)?, key))
 }
 
+fn is_access_token(typ: &str) -> bool {
+    is_of_type(typ, ACCESS_TOKEN_TYPE)
+}
+
 /// A media type is compared without regard to case, and `application/` may be left out (RFC 7515,
 /// section 4.1.9).
-fn is_access_token(typ: &str) -> bool {
+fn is_of_type(typ: &str, expected: &str) -> bool {
     const PREFIX: &str = "application/";
     let short = match typ.split_at_checked(PREFIX.len()) {
         Some((prefix, rest)) if prefix.eq_ignore_ascii_case(PREFIX) => rest,
         _ => typ,
     };
-    short.eq_ignore_ascii_case(ACCESS_TOKEN_TYPE)
+    short.eq_ignore_ascii_case(expected)
 }
 
 impl VerifiedToken {

@@ -16,11 +16,13 @@ use serde::Deserialize;
 
 pub use self::cors::CorsConfig;
 pub use self::signals::{PlacesConfig, SignalsConfig};
+pub use self::site::{ForwardAuthConfig, SiteConfig};
 pub use self::value::{AlgorithmName, Bound, Length};
 
 mod cors;
 mod fault;
 mod signals;
+mod site;
 mod value;
 
 /// What every setting's name in the environment begins with.
@@ -55,6 +57,10 @@ pub struct Config {
     pub audience: Vec<AudienceConfig>,
     /// Whose scripts may use the API with a token.
     pub cors: CorsConfig,
+    /// How browsers reach the sites behind a proxy that asks us.
+    pub forward_auth: ForwardAuthConfig,
+    /// The sites behind a proxy that asks us.
+    pub site: Vec<SiteConfig>,
     /// What is logged.
     pub log: LogConfig,
 }
@@ -337,7 +343,16 @@ impl Config {
             algorithm: audience.algorithm.0,
             scopes: audience.scopes.clone(),
         });
+        let site_domain = match &site {
+            Site::Development { .. } if self.forward_auth.domain.is_some() => bail!(
+                "[forward_auth] domain means nothing in development\nTry: --url https://id.example.com"
+            ),
+            Site::Development { .. } => None,
+            Site::Production { .. } => self.forward_auth.domain(site.host())?,
+        };
         Ok(Settings {
+            site_domain,
+            sites: site::sites(&self.site)?,
             site,
             registration_open: self.registration.open.unwrap_or(development),
             password,

@@ -10,6 +10,7 @@ use super::{CHALLENGE, EMAIL_FAULT, Problem};
 use crate::feed::FeedError;
 use crate::flow::account::{Faults, RegisterError};
 use crate::flow::binding::{BindingError, ProofError};
+use crate::flow::forward::ForwardError;
 use crate::flow::identify::{IdentifyError, Refused};
 use crate::flow::issue::IssueError;
 use crate::flow::login::LoginError;
@@ -35,6 +36,25 @@ impl From<StoreFailed> for Problem {
 impl From<Busy> for Problem {
     fn from(_: Busy) -> Self {
         Self::busy()
+    }
+}
+
+impl From<ForwardError> for Problem {
+    fn from(error: ForwardError) -> Self {
+        match error {
+            ForwardError::UnknownSite(origin) => {
+                tracing::warn!(
+                    %origin,
+                    "a proxy asked about a site that is not set up; try: [[site]] origin = \"{origin}\""
+                );
+                Self::new(
+                    StatusCode::FORBIDDEN,
+                    "unknown-site",
+                    "This site is not one that Doorward was told to protect.",
+                )
+            }
+            ForwardError::Store(failure) => failure.into(),
+        }
     }
 }
 
@@ -97,9 +117,11 @@ impl From<IdentifyError> for Problem {
             IdentifyError::Refused(refused) => {
                 tracing::info!(%refused, "a credential was refused");
                 match refused {
-                    Refused::Cookie(_) | Refused::Retired(_) | Refused::Unbound(_) => {
-                        Self::unauthenticated()
-                    }
+                    Refused::Cookie(_)
+                    | Refused::Retired(_)
+                    | Refused::Unbound(_)
+                    | Refused::Pass(_)
+                    | Refused::PassOlder => Self::unauthenticated(),
                     Refused::Token(_)
                     | Refused::TokenSession(_)
                     | Refused::TokenOlder

@@ -15,7 +15,9 @@ use doorward_core::event::{Event, EventKind};
 use doorward_core::hijack::Signal;
 use doorward_core::retired::RetiredRefusal;
 use doorward_core::session::{Carrier, Device, LiveSession, Session, SessionRefusal};
+use doorward_core::site::Origin;
 use doorward_store::act::{Found, StoreFailed};
+use doorward_wire::cookie::PresentedPass;
 use doorward_wire::dbsc::PresentedTicket;
 use doorward_wire::token::{Expectation, Shown, TokenRefusal, VerifiedToken};
 use doorward_wire::{PresentedSecret, SessionId, UnixTime};
@@ -32,6 +34,10 @@ pub enum Credential {
     Cookie(PresentedSecret, Option<PresentedTicket>),
     /// An access token. It wins over a cookie, and a bad one never falls back to it.
     Bearer(String),
+    /// An access token that is shown to a site behind a proxy, and must be for it.
+    ForSite(String, Origin),
+    /// A pass that is shown to a site behind a proxy. It opens nothing of ours.
+    Pass(PresentedPass, Origin),
     /// Something in our place that cannot be a credential.
     Unusable,
 }
@@ -102,6 +108,10 @@ pub enum Refused {
     Unbound(BindingRefusal),
     /// The token itself.
     Token(TokenRefusal),
+    /// A site's pass, or the session that it hangs from.
+    Pass(Option<SessionRefusal>),
+    /// The pass was made before its session's owner proved themselves again.
+    PassOlder,
     /// The session that the token hangs from.
     TokenSession(Option<SessionRefusal>),
     /// The client that the token is of is not there, or its tokens of then count no longer.
@@ -120,6 +130,11 @@ impl std::fmt::Display for Refused {
             Self::Retired(refusal) => write!(f, "retired secret: {refusal:?}"),
             Self::Unbound(refusal) => write!(f, "bound session: {}", refusal.reason()),
             Self::Token(refusal) => write!(f, "token: {}", refusal.reason()),
+            Self::Pass(None) => {
+                f.write_str("the pass is not one of this site's, or its session has ended")
+            }
+            Self::Pass(Some(refusal)) => write!(f, "pass's session: {refusal:?}"),
+            Self::PassOlder => f.write_str("the pass is older than its session's secret"),
             Self::TokenSession(None) => f.write_str("the token's session has ended"),
             Self::TokenSession(Some(refusal)) => write!(f, "token's session: {refusal:?}"),
             Self::TokenClient => f.write_str("the token's client counts no longer"),
@@ -221,7 +236,9 @@ pub async fn recognise(
         Credential::Cookie(secret, ticket) => {
             by_cookie(app, (secret, ticket.as_ref()), errand).await?
         }
-        Credential::Bearer(token) => (by_token(app, token).await?, true),
+        Credential::Bearer(token) => (by_token(app, token, "").await?, true),
+        Credential::ForSite(token, site) => (by_token(app, token, site.as_str()).await?, true),
+        Credential::Pass(pass, site) => (by_pass(app, pass, site).await?, true),
     };
     let asked = suspicion::look(app, caller.live.session(), &caller.device, errand.from);
     // What was on its way when the secret was renewed is no new sign of life. A thief's requests do
@@ -245,9 +262,11 @@ pub async fn identify_to_end(
             let (live, device, _) = by_secret(app, secret, errand).await?;
             Ok(Caller { live, device, carrier: Carrier::Cookie, token: None })
         }
-        Credential::Nothing | Credential::Unusable | Credential::Bearer(_) => {
-            Ok(recognise(app, credential, errand).await?.caller)
-        }
+        Credential::Nothing
+        | Credential::Unusable
+        | Credential::Bearer(_)
+        | Credential::ForSite(..)
+        | Credential::Pass(..) => Ok(recognise(app, credential, errand).await?.caller),
     }
 }
 
@@ -350,17 +369,33 @@ pub(super) async fn end_for_reuse(
     Ok(())
 }
 
-async fn by_token(app: &App, text: &str) -> Result<Caller, IdentifyError> {
+/// By a token for an audience, which is ourselves if it is empty.
+async fn by_token(app: &App, text: &str, audience: &str) -> Result<Caller, IdentifyError> {
     let issuer = app.settings.site.issuer();
-    let algorithms = [app.settings.algorithm];
-    let expected =
-        Expectation { issuer, audience: issuer, algorithms: &algorithms, shown: Shown::Bearer };
+    let offered = app.settings.audience(audience).map(|(algorithm, _)| algorithm);
+    let algorithms =
+        [offered.ok_or(IdentifyError::Refused(Refused::Token(TokenRefusal::Audience)))?];
+    let audience = if audience.is_empty() { issuer } else { audience };
+    let expected = Expectation { issuer, audience, algorithms: &algorithms, shown: Shown::Bearer };
     let verified = app
         .seen_tokens()
         .verify(text, &app.keys.verifying(), &expected, app.ambient.now())
         .map_err(|refusal| IdentifyError::Refused(Refused::Token(refusal)))?;
     let (live, device) = behind_token(app, &verified).await?;
     Ok(Caller { live, device, carrier: Carrier::Token, token: Some(verified) })
+}
+
+/// The session that a pass hangs from, if it is a pass of this site.
+async fn by_pass(app: &App, shown: &PresentedPass, site: &Origin) -> Result<Caller, IdentifyError> {
+    let refused = |why| IdentifyError::Refused(Refused::Pass(why));
+    let pass = app.keys.passes().read(app.settings.pass_form(site), shown);
+    let pass = pass.ok_or(refused(None))?;
+    let found = app.store.session(pass.sid).await?;
+    let (live, device) = check(app, found).map_err(refused)?;
+    if pass.proved_at < live.session().proved_at {
+        return Err(IdentifyError::Refused(Refused::PassOlder));
+    }
+    Ok(Caller { live, device, carrier: Carrier::Cookie, token: None })
 }
 
 /// The session that a token hangs from. It is asked itself, which is stricter than the log: a token

@@ -14,7 +14,7 @@ use serde::Deserialize;
 use super::account::ENDED;
 use super::login::enter;
 use super::view::{self, ConfirmPage, ConfirmState, Trouble, Visitor};
-use super::{is_busy, is_drawn_for, page, see_other, stays_here};
+use super::{is_busy, is_drawn_for, page_before, see_other, stays_here};
 use crate::App;
 use crate::answer::Problem;
 use crate::flow::identify::Recognised;
@@ -29,6 +29,7 @@ pub struct ConfirmQuery {
 
 /// `GET /account/confirm`.
 pub async fn show(
+    State(app): State<App>,
     MaybeCaller(shown): MaybeCaller<Recognised>,
     Query(query): Query<ConfirmQuery>,
 ) -> Response {
@@ -36,7 +37,7 @@ pub async fn show(
     let Some((shown, account)) = shown.as_ref().and_then(signed_in) else {
         return see_other(&view::link("/login", return_to));
     };
-    draw(StatusCode::OK, (shown, account), ConfirmState::Fresh, return_to)
+    draw(&app, StatusCode::OK, (shown, account), ConfirmState::Fresh, return_to)
 }
 
 /// `POST /account/confirm`.
@@ -54,7 +55,7 @@ pub async fn submit(
     if !is_drawn_for(&form, shown.anyway()) {
         let trouble = Trouble::AnotherAccount { username: account.username.as_str() };
         let state = ConfirmState::Trouble(trouble);
-        return Ok(draw(StatusCode::CONFLICT, (shown, account), state, return_to));
+        return Ok(draw(&app, StatusCode::CONFLICT, (shown, account), state, return_to));
     }
     let error = match password::reauthenticate(&app, shown.anyway(), typed, device).await {
         Ok(welcome) => return Ok(enter(&app, &welcome, return_to.unwrap_or("/account"))),
@@ -69,7 +70,7 @@ pub async fn submit(
         false if is_busy(&problem) => ConfirmState::Trouble(Trouble::Busy),
         false => return Err(problem),
     };
-    Ok(draw(problem.status, (shown, account), state, return_to))
+    Ok(draw(&app, problem.status, (shown, account), state, return_to))
 }
 
 /// Whoever has shown somebody's session by cookie. A token is proved again where it can be answered
@@ -81,6 +82,7 @@ fn signed_in(shown: &Recognised) -> Option<(&Recognised, &Account)> {
 }
 
 fn draw(
+    app: &App,
     status: StatusCode,
     (shown, account): (&Recognised, &Account),
     state: ConfirmState<'_>,
@@ -88,5 +90,6 @@ fn draw(
 ) -> Response {
     let visitor = Visitor { username: account.username.as_str(), account: &account.id.to_string() };
     let is_asked = shown.is_asked();
-    page(status, &ConfirmPage { visitor, is_asked, state, return_to })
+    let confirm = ConfirmPage { visitor, is_asked, state, return_to };
+    page_before(app, (status, &confirm), return_to)
 }

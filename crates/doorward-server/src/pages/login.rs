@@ -9,7 +9,7 @@ use http::StatusCode;
 use serde::Deserialize;
 
 use super::view::{LoginPage, LoginState, Trouble, Visitor};
-use super::{is_busy, page, see_other, stays_here};
+use super::{is_busy, onward, page_before, see_other, stays_here};
 use crate::App;
 use crate::answer::Problem;
 use crate::flow::identify::Recognised;
@@ -22,6 +22,7 @@ use crate::routes::shape;
 #[derive(Deserialize)]
 pub struct LoginQuery {
     return_to: Option<String>,
+    rd: Option<String>,
     another: Option<String>,
     said: Option<String>,
 }
@@ -37,10 +38,12 @@ pub async fn show(
     let caller = caller.filter(|_| query.another.is_none());
     let account = caller.as_ref().and_then(|caller| caller.live().account());
     let id = account.map(|account| account.id.to_string()).unwrap_or_default();
-    let return_to = query.return_to.as_deref().and_then(stays_here);
+    let onward = query.rd.as_deref().and_then(|url| onward::path_to(&app, url));
+    let return_to = onward.as_deref().or(query.return_to.as_deref()).and_then(stays_here);
     let state = match (account, query.said.as_deref()) {
         // Their form came with the cookie from before, say because it was sent twice.
         (Some(_), Some("ended")) => return see_other(return_to.unwrap_or("/account")),
+        (Some(_), _) if onward.is_some() => return see_other(return_to.unwrap_or("/account")),
         (Some(account), _) => {
             let visitor = Visitor { username: account.username.as_str(), account: &id };
             LoginState::AlreadySignedIn { visitor }
@@ -118,5 +121,6 @@ fn draw(
     return_to: Option<&str>,
 ) -> Response {
     let registration_open = app.settings.registration_open;
-    page(status, &LoginPage { state, username, remember, return_to, registration_open })
+    let login = LoginPage { state, username, remember, return_to, registration_open };
+    page_before(app, (status, &login), return_to)
 }

@@ -310,6 +310,10 @@ impl ErrorPage<'_> {
             ("csrf-rejected", _) => {
                 "That form was too old or did not come from this page, so nothing was done."
             }
+            ("leads-nowhere", _) => {
+                "You are signed in, but the site that you came from does not see it, so you were sent to \
+                 and fro. Whoever runs it should look at its proxy."
+            }
             ("registration-closed", _) => "Accounts are made by an administrator here.",
             ("unknown-host" | "https-required", _) => "Doorward is reached by another address.",
             ("headers-too-large", _) => {

@@ -6,6 +6,7 @@ use doorward_core::data::{DataKey, Datum};
 use doorward_core::event::Event;
 use doorward_core::refresh::{HangingToken, PREFIX};
 use doorward_core::session::{Device, LiveSession};
+use doorward_wire::cookie::PassForm;
 use doorward_wire::{FreshSecret, dbsc};
 use http::{HeaderName, StatusCode, header};
 use serde_json::{Map, Value, json};
@@ -170,5 +171,8 @@ pub fn clear_cookie(app: &App, response: &mut Response) {
     set(headers, header::SET_COOKIE, &app.settings.site.cookie().clear());
     if app.settings.site.can_bind() {
         add(headers, header::SET_COOKIE, &dbsc::clear_cookie());
+    }
+    if let Some(domain) = &app.settings.site_domain {
+        add(headers, header::SET_COOKIE, &PassForm::Domain(domain).clear());
     }
 }

@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use super::claims::numeric_date;
 use super::{
-    ACCESS_TOKEN_TYPE, Audiences, Expectation, Shown, TokenRefusal, check_times, signed_claims,
+    ACCESS_TOKEN_TYPE, Audiences, Expectation, Shown, TokenRefusal, check_times, is_access_token,
+    signed_claims,
 };
 use crate::id::{ClientId, TokenId};
 use crate::jose::{KeySet, SignFailed, SigningKey, sign_compact};
@@ -93,7 +94,8 @@ impl VerifiedClientToken {
         expected: &Expectation<'_>,
         now: UnixTime,
     ) -> Result<Self, TokenRefusal> {
-        let (claims, _): (ClientClaims, _) = signed_claims(token, keys, expected.algorithms)?;
+        let (claims, _): (ClientClaims, _) =
+            signed_claims(token, is_access_token, keys, expected.algorithms)?;
         if claims.sub != claims.client_id {
             return Err(TokenRefusal::Claims);
         }

@@ -26,7 +26,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use sha2::{Digest, Sha256};
 
-use super::{Expectation, TokenRefusal, VerifiedToken, signed_claims};
+use super::{Expectation, TokenRefusal, VerifiedToken, is_access_token, signed_claims};
 use crate::jose::{KeySet, VerifyingKey};
 use crate::time::UnixTime;
 
@@ -109,7 +109,7 @@ impl SeenTokens {
             seen.token.check(expected, now)?;
             return Ok(seen.token);
         }
-        let (claims, key) = signed_claims(token, keys, expected.algorithms)?;
+        let (claims, key) = signed_claims(token, is_access_token, keys, expected.algorithms)?;
         let verified = VerifiedToken(claims);
         verified.check(expected, now)?;
         let seen = Seen { token: Arc::new(verified), key: key.clone() };
