@@ -12,6 +12,7 @@ mod driver;
 mod foreign;
 mod hostile;
 mod person;
+mod protected;
 mod screenshots;
 mod tabs;
 mod without_javascript;

@@ -19,6 +19,7 @@ mod limits;
 mod password;
 mod places;
 mod portal;
+mod proxies;
 mod refresh;
 mod refresh_storm;
 mod review;

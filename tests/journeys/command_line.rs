@@ -301,3 +301,59 @@ async fn no_secret_is_ever_logged() {
         assert!(!log.contains(secret), "in the log: {secret}");
     }
 }
+
+#[tokio::test]
+async fn a_site_is_added_listed_and_tried() {
+    let process = Process::start(&[]).await;
+    let body = serde_json::json!({ "username": "ada", "password": PASSWORD });
+    process.client().post_json("/api/v1/accounts", &body).await.must_be(201);
+    let data = process.data();
+    let file = data.beside("sites.toml");
+    std::fs::write(
+        &file,
+        "[[site]]\norigin = \"http://wiki.localhost:8080\"\n[[site.rule]]\npath = \"/admin\"\nroles = \
+         [\"administrator\"]\n",
+    )
+    .unwrap();
+    let config = file.to_str().unwrap();
+    let site = async |words: &[&str]| {
+        let verb = words[0];
+        let words = [&words[1..], &["--config", config]].concat();
+        let output = data.run(&format!("site {verb}"), &words).await;
+        let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        (output.status.code().unwrap(), said)
+    };
+    let (code, said) = site(&["add", "http://shop.localhost:8080"]).await;
+    assert_eq!(code, 0, "{said}");
+    let (code, said) = site(&["list"]).await;
+    assert_eq!(code, 0);
+    for line in
+        ["http://wiki.localhost:8080", "members: administrator", "http://shop.localhost:8080"]
+    {
+        assert!(said.contains(line), "{said}");
+    }
+    for (words, expected, answer) in [
+        (["ada", "GET", "http://wiki.localhost:8080/x?y"], 0, "allowed (no rule fits, so members)"),
+        (
+            ["ada", "GET", "http://wiki.localhost:8080/admin"],
+            3,
+            "denied: it is for others (rule 1, /admin",
+        ),
+        (
+            ["ada", "get", "http://wiki.localhost:8080/x/../admin"],
+            3,
+            "denied: it is for others (rule 1",
+        ),
+        (["-", "GET", "http://shop.localhost:8080"], 3, "sign in first"),
+        (["ada", "GET", "http://blog.localhost:8080/"], 3, "no site is set up"),
+        (["bob", "GET", "http://wiki.localhost:8080/"], 4, "no account bob"),
+        (["ada", "GET", "wiki"], 1, "no address"),
+    ] {
+        let (code, said) = site(&[&["check"], &words[..]].concat()).await;
+        assert_eq!(code, expected, "{words:?}: {said}");
+        assert!(said.contains(answer), "{words:?}: {said}");
+    }
+    let (code, said) = site(&["add", "http://app.example.com"]).await;
+    assert_eq!(code, 1);
+    assert!(said.contains("plain HTTP") && said.contains("\nTry: "), "{said}");
+}

@@ -61,24 +61,42 @@ pub(crate) fn ensure(packages: &[Package]) -> Outcome {
     Ok(())
 }
 
-/// Fetches nginx and unpacks it below `target/`, if the system has none.
+/// The proxies that tests put Doorward behind: the program, and the packages that bring it and what it
+/// needs beyond every Debian.
+const PROXIES: [(&str, &[&str]); 3] = [
+    ("usr/sbin/nginx", &["nginx"]),
+    ("usr/bin/caddy", &["caddy"]),
+    (
+        "usr/sbin/haproxy",
+        &["haproxy", "liblua5.3-0", "libopentracing-c-wrapper0", "libopentracing1"],
+    ),
+];
+
+/// Fetches the proxies that the system does not have, and unpacks them below `target/`.
 ///
-/// It is not installed: installing it starts a server on port 80 and writes into `/etc`, and a test
-/// wants neither. What it links to is on every Debian.
-pub(crate) fn unpack_nginx() -> Outcome {
+/// They are not installed: installing one starts a server and writes into `/etc`, and a test wants
+/// neither.
+pub(crate) fn unpack_proxies() -> Outcome {
+    PROXIES.iter().try_for_each(|(program, packages)| unpack(program, packages))
+}
+
+fn unpack(program: &str, packages: &[&str]) -> Outcome {
     let folder = step::root().join("target/debian");
-    let program = "usr/sbin/nginx";
     if Path::new("/").join(program).is_file() || folder.join(program).is_file() {
         return Ok(());
     }
     let unpacked = folder.display().to_string();
     std::fs::create_dir_all(&folder).map_err(Failure::while_doing(unpacked.clone()))?;
-    let remedy = "install nginx, then run this again";
-    let mut fetch = step::command(&["apt-get", "-q", "download", "nginx"]);
-    step::run(fetch.current_dir(&folder)).map_err(|failure| failure.or_try(remedy))?;
-    let unpack = "for package in nginx_*.deb; do dpkg-deb -x \"$package\" .; done";
-    let mut unpack = step::command(&["sh", "-c", unpack]);
-    step::run(unpack.current_dir(&folder)).map_err(|failure| failure.or_try(remedy))
+    let remedy = format!("install {}, then run this again", packages[0]);
+    let words = [&["apt-get", "-q", "download"], packages].concat();
+    let mut fetch = step::command(&words);
+    step::run(fetch.current_dir(&folder)).map_err(|failure| failure.or_try(remedy.clone()))?;
+    for package in packages {
+        let unpack = format!("for package in {package}_*.deb; do dpkg-deb -x \"$package\" .; done");
+        let mut unpack = step::command(&["sh", "-c", &unpack]);
+        step::run(unpack.current_dir(&folder)).map_err(|failure| failure.or_try(remedy.clone()))?;
+    }
+    Ok(())
 }
 
 fn is_root() -> Outcome<bool> {

@@ -11,7 +11,7 @@ pub(crate) fn run(arguments: &[&str]) -> Outcome {
     npm::ensure()?;
     packages::ensure(&packages::CERTIFICATES)?;
     packages::ensure(&packages::MODELS)?;
-    packages::unpack_nginx()?;
+    packages::unpack_proxies()?;
     step::run(&mut step::command(&["cargo", "test", "--workspace", "--doc"]))?;
     if step::read(&mut step::command(&["cargo", "nextest", "--version"])).is_ok() {
         let words = [&["cargo", "nextest", "run", "--workspace"], arguments].concat();

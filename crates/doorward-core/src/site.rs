@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use doorward_wire::UnixTime;
 
-use crate::account::Role;
+use crate::account::{Account, Role};
 use crate::session::{Assurance, LiveSession};
 use crate::username::Username;
 
@@ -93,6 +93,27 @@ pub struct Visit<'a> {
     pub method: &'a str,
     /// The path, as it was sent, without the query.
     pub path: &'a str,
+}
+
+/// A member who asks: what of them a rule can ask for.
+#[derive(Clone, Copy, Debug)]
+pub struct Member<'a> {
+    /// Their account.
+    pub account: &'a Account,
+    /// How sure we are of them.
+    pub assurance: Assurance,
+    /// When they last proved themselves.
+    pub proved_at: UnixTime,
+}
+
+impl<'a> Member<'a> {
+    /// Whoever a session belongs to, unless that is nobody.
+    #[must_use]
+    pub fn of(live: &'a LiveSession) -> Option<Self> {
+        let session = live.session();
+        let account = live.account()?;
+        Some(Self { account, assurance: session.acr, proved_at: session.proved_at })
+    }
 }
 
 /// What was decided, and by which rule.
@@ -179,7 +200,7 @@ impl Site {
 
     /// Decides whether a visitor may do what they ask for.
     #[must_use]
-    pub fn rule_on(&self, visit: Visit<'_>, who: Option<&LiveSession>, now: UnixTime) -> Ruling {
+    pub fn rule_on(&self, visit: Visit<'_>, who: Option<Member<'_>>, now: UnixTime) -> Ruling {
         let fitting = self.rules.iter().enumerate().filter(|(_, rule)| rule.is_for(visit.method));
         let mut doubtful = path::is_doubtful(visit.path);
         let mut first = None;
@@ -217,17 +238,15 @@ impl Rule {
 }
 
 impl Admission {
-    fn admits(&self, who: Option<&LiveSession>, now: UnixTime) -> Verdict {
+    fn admits(&self, who: Option<Member<'_>>, now: UnixTime) -> Verdict {
         let demand = match self {
             Self::Anybody => return Verdict::Allowed,
             // Whoever is nobody yet learns no more than that they are to sign in.
-            Self::Nobody if who.and_then(LiveSession::account).is_some() => {
-                return Verdict::Denied(Denial::Closed);
-            }
+            Self::Nobody if who.is_some() => return Verdict::Denied(Denial::Closed),
             Self::Nobody => return Verdict::SignIn,
             Self::Members(demand) => demand,
         };
-        let Some((live, account)) = who.and_then(|live| Some((live, live.account()?))) else {
+        let Some(Member { account, assurance, proved_at }) = who else {
             return Verdict::SignIn;
         };
         let is_open = demand.roles.is_empty() && demand.accounts.is_empty();
@@ -235,10 +254,10 @@ impl Admission {
         if !is_open && !is_named && !demand.roles.contains(&account.role) {
             return Verdict::Denied(Denial::NotOneOfThem);
         }
-        if demand.assurance.is_some_and(|least| live.session().acr < least) {
+        if demand.assurance.is_some_and(|least| assurance < least) {
             return Verdict::Denied(Denial::Assurance);
         }
-        if demand.proved_within.is_some_and(|window| !live.proved_within(window, now)) {
+        if demand.proved_within.is_some_and(|window| now.since(proved_at) >= window) {
             return Verdict::ProveAgain;
         }
         Verdict::Allowed

@@ -23,6 +23,7 @@ mod admin;
 mod client;
 mod cookie;
 mod key;
+mod site;
 mod token;
 
 /// One login, one session, one switch that ends it everywhere.
@@ -66,6 +67,9 @@ enum Command {
     /// Signing keys: list, rotate, retire.
     #[command(subcommand)]
     Key(key::KeyCommand),
+    /// Sites behind a proxy: list, add, check who may open what.
+    #[command(subcommand)]
+    Site(site::SiteCommand),
     /// Tokens: what one says, and why it is refused.
     #[command(subcommand)]
     Token(token::TokenCommand),
@@ -193,6 +197,7 @@ fn dispatch(cli: Cli, started: Stopwatch) -> Result<(), Outcome> {
         Some(Command::Client(command)) => client::run(command),
         Some(Command::Cookie(command)) => cookie::run(command),
         Some(Command::Key(command)) => key::run(command),
+        Some(Command::Site(command)) => site::run(command),
         Some(Command::Token(command)) => token::run(command),
         Some(Command::Healthcheck { listen }) => healthcheck(listen).map_err(Outcome::No),
         Some(Command::Completions { shell }) => {

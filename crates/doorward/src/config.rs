@@ -28,6 +28,9 @@ mod value;
 /// What every setting's name in the environment begins with.
 const PREFIX: &str = "DOORWARD_";
 
+/// The configuration file, unless another is named.
+const USUAL: &str = "doorward.toml";
+
 /// The memory of the table of live sessions: 350 000 of them, on a small machine.
 const SESSION_MEMORY_MIB: usize = 256;
 /// The most of it: more sessions than one machine serves.
@@ -212,9 +215,15 @@ pub fn read(flags: &Flags) -> anyhow::Result<Config> {
     Ok(config)
 }
 
+/// The file that is read, or would be if it were there.
+#[must_use]
+pub fn path(named: Option<&Path>) -> &Path {
+    named.unwrap_or(Path::new(USUAL))
+}
+
 /// The file that was named, or `./doorward.toml` if there is one.
 fn file(named: Option<&Path>) -> anyhow::Result<Option<(PathBuf, String)>> {
-    let usual = Path::new("doorward.toml");
+    let usual = Path::new(USUAL);
     let path = match named {
         Some(path) => path,
         None if usual.exists() => usual,
@@ -350,9 +359,13 @@ impl Config {
             Site::Development { .. } => None,
             Site::Production { .. } => self.forward_auth.domain(site.host())?,
         };
+        let sites = site::sites(&self.site)?;
+        if let Site::Production { .. } = site {
+            site::within_reach(&sites, (site.host(), site_domain.as_deref()))?;
+        }
         Ok(Settings {
             site_domain,
-            sites: site::sites(&self.site)?,
+            sites,
             site,
             registration_open: self.registration.open.unwrap_or(development),
             password,

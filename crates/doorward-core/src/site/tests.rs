@@ -46,6 +46,7 @@ fn wiki() -> Site {
 
 #[track_caller]
 fn check(site: &Site, visit: (&str, &str), who: Option<&LiveSession>, expected: Verdict) {
+    let who = who.and_then(Member::of);
     let ruling = site.rule_on(Visit { method: visit.0, path: visit.1 }, who, NOON);
     assert_eq!(ruling.verdict, expected, "{visit:?} by rule {:?}", ruling.rule);
 }
@@ -129,7 +130,7 @@ fn what_is_asked_of_members_is_asked_whole() {
     check(&site, ("GET", "/"), Some(&sure), Verdict::Allowed);
     let visit = Visit { method: "GET", path: "/" };
     let later = NOON.after(Duration::from_mins(15));
-    assert_eq!(site.rule_on(visit, Some(&sure), later).verdict, Verdict::ProveAgain);
+    assert_eq!(site.rule_on(visit, Member::of(&sure), later).verdict, Verdict::ProveAgain);
 }
 
 #[test]

@@ -10,7 +10,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use doorward_core::site::{Origin, Ruling, Verdict, Visit};
+use doorward_core::site::{Member, Origin, Ruling, Verdict, Visit};
 use doorward_store::act::StoreFailed;
 use doorward_wire::token::AssertionClaims;
 use doorward_wire::{KeyId, SessionId, UnixTime};
@@ -63,7 +63,7 @@ pub async fn decide(
         Err(IdentifyError::Nothing | IdentifyError::Refused(_) | IdentifyError::Asked(_)) => None,
         Err(IdentifyError::Store(failure)) => return Err(failure.into()),
     };
-    let who = caller.as_ref().map(Caller::live);
+    let who = caller.as_ref().and_then(|caller| Member::of(caller.live()));
     let Ruling { mut verdict, rule } = site.rule_on(visit, who, app.ambient.now());
     // A bad token is never "nobody": what is open to anybody is not open to it.
     let is_bad =

@@ -78,3 +78,45 @@ fn sessions_are_bound_for_five_minutes_to_an_hour_or_not_at_all() {
         assert!(error.message().contains("or `off`"), "{value}: {error}");
     }
 }
+
+#[test]
+fn a_site_that_no_cookie_reaches_or_that_says_nonsense_is_refused() {
+    let production =
+        "[server]\nurl = \"https://id.example.com\"\ntrusted_proxies = [\"10.0.0.1/32\"]\n";
+    let with = |text: &str| format!("{production}{text}");
+    for (text, told) in [
+        ("[[site]]\norigin = \"https://wiki.example.com\"", "no cookie of ours would reach it"),
+        (
+            "[forward_auth]\ndomain = \"example.com\"\n[[site]]\norigin = \"https://a.example.net\"",
+            "another domain",
+        ),
+        ("[forward_auth]\ndomain = \"example.net\"", "id.example.com is not in"),
+        ("[forward_auth]\ndomain = \"d.example.com\"", "id.example.com is not in"),
+        ("[forward_auth]\ndomain = \"com\"", "is not in"),
+        ("[[site]]\norigin = \"http://id.example.com\"", "plain HTTP"),
+        (
+            "[[site]]\norigin = \"https://id.example.com\"\nallow = \"anybody\"\nlevel = \"aal2\"",
+            "of members only",
+        ),
+        ("[[site]]\norigin = \"https://id.example.com\"\nroles = [\"king\"]", "no role"),
+        (
+            "[[site]]\norigin = \"https://id.example.com\"\n[[site.rule]]\npath = \"/a/*\"",
+            "written plainly",
+        ),
+        (
+            "[[site]]\norigin = \"https://id.example.com\"\n[[site.rule]]\npath = \"/\"\nmethods = [\"get\"]",
+            "no method",
+        ),
+        (
+            "[[site]]\norigin = \"https://id.example.com\"\n[[site]]\norigin = \"https://ID.example.com:443\"",
+            "twice",
+        ),
+    ] {
+        let said = refused(&with(text));
+        assert!(said.contains(told), "{text}: {said}");
+    }
+    let good = "[forward_auth]\ndomain = \"example.com\"\n[[site]]\norigin = \"https://*.example.com\"\n\
+                [[site.rule]]\npath = \"/admin\"\nroles = [\"administrator\"]\nproved_within = \"15m\"";
+    let settings = toml::from_str::<Config>(&with(good)).unwrap().settings(1).unwrap();
+    assert_eq!(settings.sites.iter().count(), 1);
+}
