@@ -13,6 +13,7 @@ mod clients;
 mod cookies;
 mod cors;
 mod csrf;
+mod dpop;
 mod enumeration;
 mod fixation;
 mod forward;

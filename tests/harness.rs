@@ -25,6 +25,7 @@ pub(crate) mod browser;
 pub(crate) mod client;
 pub(crate) mod clock;
 pub(crate) mod device;
+pub(crate) mod dpop;
 pub(crate) mod echo;
 pub(crate) mod folder;
 pub(crate) mod mmdb;

@@ -11,7 +11,8 @@ use crate::harness::{Browser, PASSWORD, Reply, Server};
 fn asking_who() -> Vec<(String, String)> {
     let mut asking: Vec<(String, String)> = routes::table()
         .into_iter()
-        .filter(|route| route.who != Who::Anybody)
+        // What proxies ask is about other requests: `forward` tries it.
+        .filter(|route| ![Who::Anybody, Who::Proxy].contains(&route.who))
         .map(|route| (route.method.to_string(), route.path.to_owned()))
         .collect();
     asking.sort_by_key(|(method, path)| (method == "DELETE", path.clone()));

@@ -69,6 +69,7 @@ fn presented(secret: &PresentedSecret, salt: [u8; 32], now: UnixTime) -> Present
         successor: secret.successor(&salt).digest(),
         lifetimes: Lifetimes::default(),
         now,
+        jkt: None,
         ip: None,
         withheld: false,
         reuse: Event {

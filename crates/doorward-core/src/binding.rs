@@ -27,7 +27,7 @@
 use std::time::Duration;
 
 use doorward_wire::UnixTime;
-use doorward_wire::dbsc::Thumbprint;
+use doorward_wire::jose::Thumbprint;
 
 use crate::retired::ON_ITS_WAY_MAX;
 

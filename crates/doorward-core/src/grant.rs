@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use doorward_wire::token::{AccessClaims, Audiences};
+use doorward_wire::jose::Thumbprint;
+use doorward_wire::token::{AccessClaims, Audiences, Confirmation};
 use doorward_wire::{TokenId, UnixTime};
 
 use crate::account::{Account, Role};
@@ -30,6 +31,8 @@ pub struct Grant {
     pub scope: String,
     /// Who asked for them.
     pub client: String,
+    /// The key that they are bound to, if they are (RFC 9449).
+    pub jkt: Option<Thumbprint>,
 }
 
 /// The text of a scope is not one.
@@ -106,7 +109,7 @@ impl Grant {
             amr: session.amr.iter().map(|method| method.name().to_owned()).collect(),
             groups: Vec::new(),
             roles,
-            cnf: None,
+            cnf: self.jkt.map(|key| Confirmation { jkt: key.to_string() }),
         })
     }
 }

@@ -285,6 +285,19 @@ impl Problem {
         .with_header(header::WWW_AUTHENTICATE, "Bearer realm=\"doorward\", error=\"invalid_token\"")
     }
 
+    /// The same where a token is shown with a proof (RFC 9449, section 7.1). A failure of ours stays one.
+    fn at_a_resource(mut self) -> Self {
+        if self.status.is_client_error() {
+            self.status = StatusCode::UNAUTHORIZED;
+            let challenge = format!(
+                "DPoP realm=\"doorward\", error=\"{}\", algs=\"ES256 EdDSA RS256\"",
+                self.code
+            );
+            crate::edge::set(&mut self.more.headers, header::WWW_AUTHENTICATE, &challenge);
+        }
+        self
+    }
+
     /// The body's JSON, form or a member of it is of no use.
     #[must_use]
     pub fn invalid(pointer: &str, code: &'static str, message: impl Into<String>) -> Self {

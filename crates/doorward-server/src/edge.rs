@@ -11,6 +11,7 @@ use axum::response::{IntoResponse, Response};
 use doorward_core::event::EventKind;
 use doorward_core::site::Origin;
 use doorward_wire::cookie::Carried;
+use doorward_wire::dpop;
 use http::header::{self, HeaderName, HeaderValue};
 use http::uri::Authority;
 use http::{HeaderMap, Method, Request, StatusCode, Uri, Version};
@@ -53,6 +54,7 @@ async fn handle(
 ) -> Response {
     let (method, uri) = (request.method().clone(), request.uri().clone());
     let is_health = matches!(uri.path(), "/livez" | "/readyz" | "/healthz");
+    let shows_key = request.headers().contains_key(dpop::HEADER);
     let ambiguous = matches!(request::carried(app, request.headers()), Carried::Ambiguous)
         .then(|| client.device(request.headers()));
     let vary = if request::is_safe(request.method()) { WHO_ASKS } else { WHO_ASKS_FROM_WHERE };
@@ -81,6 +83,11 @@ async fn handle(
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
         response = draw(app, (&problem, response), (&method, &uri), &client);
     }
+    // For the next proof (RFC 9449, section 8.2).
+    if shows_key {
+        let nonce = app.keys.nonces().nonce(app.ambient.now());
+        set(response.headers_mut(), HeaderName::from_static(dpop::NONCE_HEADER), &nonce);
+    }
     finish(app, &mut response, vary, &client);
     cors::vary(app, uri.path(), response.headers_mut());
     asked.permit(response)
@@ -105,6 +112,8 @@ fn client(app: &App, peer: IpAddr, request: &Request<Body>) -> (Client, Option<P
         host: host.into(),
         request_id: request_id.into(),
         arrived_at: app.ambient.now(),
+        method: request.method().clone(),
+        path: request.uri().path().into(),
     };
     match &app.settings.site {
         Site::Development { .. } if is_loopback_name(host) => (client, None),
@@ -344,16 +353,8 @@ impl Edge {
             response.headers_mut().remove(header::CONTENT_LENGTH);
             response.headers_mut().insert(header::CONTENT_TYPE, json);
         }
-        let headers = response.headers_mut();
-        // It may go to a browser as the app's own answer, so nothing is said for the app's whole host.
-        for (name, value) in [
-            (header::CACHE_CONTROL, "no-store"),
-            (header::CONTENT_SECURITY_POLICY, DATA_POLICY),
-            (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        ] {
-            headers.insert(name, HeaderValue::from_static(value));
-        }
-        set(headers, HeaderName::from_static("x-request-id"), &client.request_id);
+        finish(app, &mut response, WHO_ASKS, &client);
+        cors::vary(app, request.uri.path(), response.headers_mut());
         response
     }
 }

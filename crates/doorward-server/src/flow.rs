@@ -3,6 +3,7 @@
 pub mod account;
 pub mod binding;
 pub mod client;
+pub mod dpop;
 pub mod forward;
 pub mod identify;
 pub mod inspect;

@@ -12,6 +12,7 @@ use doorward_store::Store;
 use doorward_store::act::{SealedKey, StoreFailed};
 use doorward_wire::cookie::PassKey;
 use doorward_wire::dbsc::TicketKey;
+use doorward_wire::dpop::NonceKey;
 use doorward_wire::jose::{Algorithm, KeySet, SigningKey};
 use doorward_wire::seal::{MasterKey, derive};
 use doorward_wire::{KeyId, UnixTime};
@@ -25,6 +26,7 @@ pub struct Keyring {
     master: MasterKey,
     tickets: TicketKey,
     passes: PassKey,
+    nonces: NonceKey,
     /// The audiences whose tokens are signed with a shared secret.
     sharing: Vec<String>,
     ring: RwLock<Ring>,
@@ -107,7 +109,8 @@ impl Keyring {
         let (ring, reading, making) = Default::default();
         let tickets = TicketKey::from_secret(&master.derive("tickets of bound sessions"));
         let passes = PassKey::from_secret(&master.derive("passes of protected sites"));
-        let keyring = Self { master, tickets, passes, sharing, ring, reading, making };
+        let nonces = NonceKey::from_secret(&master.derive("nonces of proofs"));
+        let keyring = Self { master, tickets, passes, nonces, sharing, ring, reading, making };
         keyring.refresh(store, now).await?;
         Ok(keyring)
     }
@@ -161,6 +164,12 @@ impl Keyring {
     #[must_use]
     pub fn passes(&self) -> &PassKey {
         &self.passes
+    }
+
+    /// The key of the nonces that proofs are made with: the same on every node and after every restart.
+    #[must_use]
+    pub fn nonces(&self) -> &NonceKey {
+        &self.nonces
     }
 
     /// Whether there is a key of this algorithm already.

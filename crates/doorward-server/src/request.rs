@@ -12,6 +12,8 @@ use doorward_core::event::EventKind;
 use doorward_core::retired::RetiredRefusal;
 use doorward_wire::cookie::Carried;
 use doorward_wire::dbsc::PresentedTicket;
+use doorward_wire::dpop::HEADER;
+use doorward_wire::jose::Thumbprint;
 use doorward_wire::{SecretDigest, UnixTime, json};
 use http::request::Parts;
 use http::{HeaderMap, Method, Request, header};
@@ -19,6 +21,7 @@ use serde::de::DeserializeOwned;
 
 use crate::App;
 use crate::answer::Problem;
+use crate::flow::dpop::{self, DpopError, ShownProof};
 use crate::flow::identify::{self, Caller, Credential, Errand, IdentifyError, Recognised, Refused};
 use crate::settings::BODY_MAX;
 
@@ -33,6 +36,10 @@ pub struct Client {
     pub request_id: Arc<str>,
     /// When its head was there. Its body may have come much later.
     pub arrived_at: UnixTime,
+    /// The method.
+    pub method: Method,
+    /// The path, without the query.
+    pub path: Arc<str>,
 }
 
 impl Client {
@@ -115,20 +122,49 @@ impl FromRequestParts<App> for SameOrigin {
 }
 
 /// Reads what a request shows to say who is asking.
-pub fn credential(app: &App, headers: &HeaderMap) -> Credential {
+pub fn credential(app: &App, headers: &HeaderMap, client: &Client) -> Credential {
     // Exactly one Authorization header: the edge refuses two.
     if let Some(value) = headers.get(header::AUTHORIZATION) {
-        let bearer = value.to_str().ok().and_then(|text| {
-            let (scheme, token) = text.split_once(' ')?;
-            scheme.eq_ignore_ascii_case("bearer").then(|| token.to_owned())
-        });
-        return bearer.map_or(Credential::Unusable, Credential::Bearer);
+        let parts = value.to_str().ok().and_then(|text| text.split_once(' '));
+        return match parts {
+            Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => {
+                Credential::Bearer(token.to_owned())
+            }
+            Some((scheme, token)) if scheme.eq_ignore_ascii_case("dpop") => {
+                Credential::Bound(token.to_owned(), shown_proof(headers, client))
+            }
+            Some(_) | None => Credential::Unusable,
+        };
     }
     match carried(app, headers) {
         Carried::Nothing | Carried::Garbage | Carried::Ambiguous => Credential::Nothing,
         Carried::Secret(secret) => {
             Credential::Cookie(secret, PresentedTicket::read(cookies(headers)))
         }
+    }
+}
+
+/// The key that a request for tokens shows, if it shows one: they are to be bound to it (RFC 9449,
+/// section 5).
+pub async fn shown_key(
+    app: &App,
+    headers: &HeaderMap,
+    client: &Client,
+) -> Result<Option<Thumbprint>, DpopError> {
+    if !headers.contains_key(HEADER) {
+        return Ok(None);
+    }
+    dpop::accept(app, &shown_proof(headers, client)).await.map(Some)
+}
+
+/// The one proof of a request.
+fn shown_proof(headers: &HeaderMap, client: &Client) -> ShownProof {
+    let mut fields = headers.get_all(HEADER).iter();
+    let first = fields.next().filter(|_| fields.next().is_none());
+    ShownProof {
+        text: first.and_then(|value| value.to_str().ok()).map(str::to_owned),
+        method: client.method.to_string(),
+        path: client.path.to_string(),
     }
 }
 
@@ -169,7 +205,7 @@ async fn identified<W: Asker>(
     app: &App,
 ) -> Result<Result<W, IdentifyError>, Problem> {
     let client = Client::from_request_parts(parts, app).await?;
-    let credential = credential(app, &parts.headers);
+    let credential = credential(app, &parts.headers, &client);
     let errand = Errand {
         from: client.sighting(&parts.headers),
         arrived_at: client.arrived_at,
@@ -239,7 +275,9 @@ impl<W: Asker> FromRequestParts<App> for MaybeCaller<W> {
 fn perhaps<W>(identified: Result<W, IdentifyError>) -> Result<Option<W>, Problem> {
     match identified {
         Ok(caller) => Ok(Some(caller)),
-        Err(IdentifyError::Nothing | IdentifyError::Refused(_)) => Ok(None),
+        Err(IdentifyError::Nothing | IdentifyError::Refused(_) | IdentifyError::Proof(_)) => {
+            Ok(None)
+        }
         Err(error @ (IdentifyError::Asked(_) | IdentifyError::Store(_))) => Err(error.into()),
     }
 }
@@ -260,7 +298,7 @@ impl FromRequestParts<App> for MayEnd {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
         let client = Client::from_request_parts(parts, app).await?;
-        let credential = credential(app, &parts.headers);
+        let credential = credential(app, &parts.headers, &client);
         let errand = Errand::to_end(client.sighting(&parts.headers), client.arrived_at);
         let identified = identify::identify_to_end(app, &credential, errand).await;
         if let Err(IdentifyError::Refused(Refused::Retired(RetiredRefusal::OnItsWay))) = identified
@@ -406,7 +444,8 @@ where
         let (mut parts, body) = request.into_parts();
         let whole = Request::from_parts(parts.clone(), body);
         // Who cannot be anybody is not read to the end.
-        if matches!(credential(app, &parts.headers), Credential::Nothing) {
+        let client = Client::from_request_parts(&mut parts, app).await?;
+        if matches!(credential(app, &parts.headers, &client), Credential::Nothing) {
             return Err(IdentifyError::Nothing.into());
         }
         let body = B::from_request(whole, app).await?;

@@ -11,7 +11,7 @@ use doorward_core::grant::Grant;
 use doorward_core::refresh::RefreshToken;
 use doorward_core::session::{Device, Lifetimes, LiveSession, Renamed, Session, SessionRefusal};
 use doorward_core::whereabouts::Whereabouts;
-use doorward_wire::jose::Algorithm;
+use doorward_wire::jose::{Algorithm, Thumbprint};
 use doorward_wire::{AccountId, KeyId, SecretDigest, SessionId, UnixTime};
 
 /// The store could not do as asked. It is our fault: log it, answer 503, grant nothing.
@@ -234,6 +234,9 @@ pub struct Presented {
     pub now: UnixTime,
     /// Where.
     pub ip: Option<IpAddr>,
+    /// The key that it was presented with, by a proof that was checked. Another than it is bound to, or
+    /// one where it is bound to none, and nothing is changed.
+    pub jkt: Option<Thumbprint>,
     /// Whether whoever presents it does not look like the session's owner: they get nothing, and the
     /// token is left as it is for the owner. A reuse is one all the same.
     pub withheld: bool,
@@ -254,6 +257,17 @@ pub struct Rotated {
     pub salt: [u8; 32],
 }
 
+/// What became of a proof.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProofSpending {
+    /// It was shown for the first time.
+    First,
+    /// It was shown before.
+    Again,
+    /// There is no room to remember it in, so it must not count.
+    Full,
+}
+
 /// Why a refresh token did not count.
 #[derive(Debug, thiserror::Error)]
 pub enum RotateError {
@@ -266,6 +280,10 @@ pub enum RotateError {
     /// It was used before: its session has just been ended.
     #[error("the refresh token was used before")]
     Reused(SessionId),
+    /// It is bound to another key than was shown, or a key was shown and it is bound to none: nothing was
+    /// changed.
+    #[error("the refresh token is bound to another key, or to none")]
+    Key,
     /// It would have counted, and was [withheld](Presented::withheld): nothing was changed.
     #[error("the refresh token was withheld")]
     Withheld,

@@ -28,6 +28,7 @@ pub mod keys;
 pub mod log;
 pub mod notices;
 pub mod passwords;
+pub mod proofs;
 pub mod refresh;
 pub mod renaming;
 pub mod sample;
@@ -126,6 +127,10 @@ macro_rules! store_laws {
             refresh::a_rotation_is_a_use_of_the_session,
             refresh::the_session_of_a_token_is_found_without_using_it,
             refresh::the_tokens_of_a_session_are_those_that_were_not_used,
+            refresh::a_bound_token_turns_for_its_key_alone,
+            proofs::a_proof_is_taken_once,
+            proofs::of_parallel_showings_of_one_proof_one_counts,
+            proofs::proofs_are_bounded_and_go_when_their_time_is_over,
             keys::keys_are_listed_one_after_the_other,
             keys::of_two_keys_of_one_number_one_is_kept,
             keys::a_key_is_retired_once,

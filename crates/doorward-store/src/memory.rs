@@ -4,7 +4,7 @@
 //! survives the process, and finding a session by its key looks at each of them.
 
 use std::collections::hash_map::RandomState;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::hash::BuildHasher;
 use std::ops::Bound;
 
@@ -26,9 +26,10 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::watch;
 
 use crate::act::{
-    AccountError, Ending, Found, KeptBinding, NewAccount, Page, SealedKey, StoreFailed,
+    AccountError, Ending, Found, KeptBinding, NewAccount, Page, ProofSpending, SealedKey,
+    StoreFailed,
 };
-use crate::{Events, Keys, Probe, RevocationLog, Setup};
+use crate::{Events, Keys, Probe, Proofs, RevocationLog, Setup};
 
 mod accounts;
 mod bindings;
@@ -71,6 +72,7 @@ struct State {
     removed: HashMap<SessionId, u64>,
     bindings: HashMap<SessionId, KeptBinding>,
     refresh: HashMap<SecretDigest, KeptToken>,
+    proofs: VecDeque<([u8; 32], UnixTime)>,
     keys: Vec<SealedKey>,
     head: u64,
     log: Vec<LogEntry>,
@@ -271,6 +273,37 @@ impl RevocationLog for MemoryStore {
         let count = state.log.iter().take(limit).take_while(expired).count();
         state.log.drain(..count);
         Ok(count as u64)
+    }
+}
+
+#[async_trait]
+impl Proofs for MemoryStore {
+    async fn spend_proof(
+        &self,
+        key: [u8; 32],
+        until: UnixTime,
+        most: u64,
+    ) -> Result<ProofSpending, StoreFailed> {
+        let mut state = self.state();
+        if state.proofs.len() as u64 >= most {
+            return Ok(ProofSpending::Full);
+        }
+        if state.proofs.iter().any(|(known, _)| *known == key) {
+            return Ok(ProofSpending::Again);
+        }
+        state.proofs.push_back((key, until));
+        Ok(ProofSpending::First)
+    }
+
+    async fn sweep_proofs(&self, now: UnixTime, limit: usize) -> Result<u64, StoreFailed> {
+        let mut state = self.state();
+        let before = state.proofs.len();
+        let mut looked = 0;
+        state.proofs.retain(|(_, until)| {
+            looked += 1;
+            looked > limit || *until > now
+        });
+        Ok((before - state.proofs.len()) as u64)
     }
 }
 

@@ -16,8 +16,8 @@ use tokio::sync::watch;
 
 use crate::act::{
     AccountError, BindError, DataError, Ending, Found, KeptBinding, NewAccount, NewBinding,
-    NewSecret, NewSession, Page, PasswordChange, Presented, RotateError, Rotated, SealedKey,
-    SessionError, Spending, StoreFailed, Swept, Written,
+    NewSecret, NewSession, Page, PasswordChange, Presented, ProofSpending, RotateError, Rotated,
+    SealedKey, SessionError, Spending, StoreFailed, Swept, Written,
 };
 
 /// Keeps accounts and their passwords.
@@ -194,6 +194,22 @@ pub trait RefreshTokens: Send + Sync {
     async fn tokens_of(&self, sids: &[SessionId]) -> Result<Vec<HangingToken>, StoreFailed>;
 }
 
+/// Keeps the proofs that were shown (RFC 9449, section 11.1), for all nodes.
+#[async_trait]
+pub trait Proofs: Send + Sync {
+    /// Takes a proof, once. It is forgotten after `until`, when it counts no longer in itself. With `most`
+    /// of them kept, no more are taken.
+    async fn spend_proof(
+        &self,
+        key: [u8; 32],
+        until: UnixTime,
+        most: u64,
+    ) -> Result<ProofSpending, StoreFailed>;
+
+    /// Forgets at most `limit` proofs whose time is over, those that came first before all others.
+    async fn sweep_proofs(&self, now: UnixTime, limit: usize) -> Result<u64, StoreFailed>;
+}
+
 /// Keeps clients: services that speak for themselves, or ask about tokens.
 #[async_trait]
 pub trait Clients: Send + Sync {
@@ -362,6 +378,7 @@ pub trait Store:
     + SessionData
     + Bindings
     + RefreshTokens
+    + Proofs
     + Clients
     + Keys
     + RevocationLog
@@ -378,6 +395,7 @@ impl<T> Store for T where
         + SessionData
         + Bindings
         + RefreshTokens
+        + Proofs
         + Clients
         + Keys
         + RevocationLog

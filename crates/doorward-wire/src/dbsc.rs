@@ -32,7 +32,9 @@ mod proof;
 mod tests;
 mod ticket;
 
-pub use proof::{Claims, ProofKey, ProofRefusal, Registration, Thumbprint};
+pub use proof::{Claims, ProofKey, ProofRefusal, Registration};
+
+pub use crate::jose::Thumbprint;
 pub use ticket::{About, PresentedTicket, TicketKey};
 
 /// The header field that offers to bind a session.

@@ -38,9 +38,11 @@ mod rsa;
 pub(crate) mod sample;
 #[cfg(test)]
 mod tests;
+mod thumbprint;
 
 pub use algorithm::{Algorithm, UnknownAlgorithm};
 pub use jwk::{Jwk, JwkSet};
 pub use jws::{COMPACT_BYTES_MAX, Compact, Malformed, NotVerified, sign_compact};
 pub use key::{KeyRefused, SignFailed, SigningKey, VerifyingKey, WrongSignature};
 pub use key_set::{KeySet, KeySetRefused};
+pub use thumbprint::Thumbprint;

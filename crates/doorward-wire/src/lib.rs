@@ -5,6 +5,7 @@
 
 pub mod cookie;
 pub mod dbsc;
+pub mod dpop;
 pub mod id;
 pub mod jose;
 pub mod json;

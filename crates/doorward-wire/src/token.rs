@@ -68,6 +68,8 @@ pub struct Expectation<'a> {
 pub enum Shown<'a> {
     /// As `Authorization: Bearer`: whoever has it may use it.
     Bearer,
+    /// Not at all: somebody asks about it, or wants it to end. Whoever is shown it has to see the proof.
+    AskedAbout,
     /// As `Authorization: DPoP`, with a proof by the key of this thumbprint. The proof has been
     /// checked by whoever says so.
     WithProof {
@@ -267,11 +269,7 @@ impl VerifiedToken {
 
     /// Decides again whether it may be shown like this, for a verifier that remembers tokens.
     pub fn check_binding(&self, shown: Shown<'_>) -> Result<(), TokenRefusal> {
-        match (&self.0.cnf, shown) {
-            (None, Shown::Bearer) => Ok(()),
-            (Some(bound), Shown::WithProof { jkt }) if bound.jkt == jkt => Ok(()),
-            _ => Err(TokenRefusal::Binding),
-        }
+        check_binding(self.0.cnf.as_ref(), shown)
     }
 
     /// What it says. Call it when the revocation log has nothing against it, and not before.
@@ -284,6 +282,14 @@ impl VerifiedToken {
     #[must_use]
     pub fn as_unrevoked(&self) -> &AccessClaims {
         &self.0
+    }
+}
+
+fn check_binding(cnf: Option<&Confirmation>, shown: Shown<'_>) -> Result<(), TokenRefusal> {
+    match (cnf, shown) {
+        (None, Shown::Bearer) | (_, Shown::AskedAbout) => Ok(()),
+        (Some(bound), Shown::WithProof { jkt }) if bound.jkt == jkt => Ok(()),
+        _ => Err(TokenRefusal::Binding),
     }
 }
 

@@ -204,6 +204,10 @@ async fn sweep(app: App, folder: DataDir) {
             store.sweep_revocations(now, slice).await.map(oldest_first)
         })
         .await;
+        in_slices("proofs of the past", || async move {
+            store.sweep_proofs(now, slice).await.map(oldest_first)
+        })
+        .await;
         in_slices("old events", || async move {
             store.sweep_events(now.before(EVENTS_KEPT), slice).await.map(oldest_first)
         })

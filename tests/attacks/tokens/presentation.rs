@@ -64,7 +64,6 @@ async fn the_authorization_header_is_read_strictly() {
         format!("Bearer {token} x"),
         format!("Bearer {token}, Bearer {token}"),
         format!("Basic {token}"),
-        format!("DPoP {token}"),
         format!("Token {token}"),
         format!("JWT {token}"),
         token.to_owned(),

@@ -10,6 +10,7 @@ use super::{CHALLENGE, EMAIL_FAULT, Problem};
 use crate::feed::FeedError;
 use crate::flow::account::{Faults, RegisterError};
 use crate::flow::binding::{BindingError, ProofError};
+use crate::flow::dpop::DpopError;
 use crate::flow::forward::ForwardError;
 use crate::flow::identify::{IdentifyError, Refused};
 use crate::flow::issue::IssueError;
@@ -127,13 +128,39 @@ impl From<IdentifyError> for Problem {
                     | Refused::TokenOlder
                     | Refused::TokenClient
                     | Refused::Unusable => Self::invalid_token(),
+                    Refused::Bound(_) | Refused::BoundSession => {
+                        Self::invalid_token().at_a_resource()
+                    }
                 }
             }
             IdentifyError::Asked(_) => {
                 tracing::info!(%error, "a request does not look like its session's own");
                 Self::reauthentication_required()
             }
+            IdentifyError::Proof(error) => Self::from(error).at_a_resource(),
             IdentifyError::Store(failure) => failure.into(),
+        }
+    }
+}
+
+/// At a request for tokens. Elsewhere see [`IdentifyError::Proof`].
+impl From<DpopError> for Problem {
+    fn from(error: DpopError) -> Self {
+        match error {
+            DpopError::NonceWanted => Self::new(
+                StatusCode::BAD_REQUEST,
+                "use_dpop_nonce",
+                "Make the proof with the nonce in DPoP-Nonce.",
+            ),
+            DpopError::Missing | DpopError::Refused(_) | DpopError::Again => {
+                tracing::info!(%error, "a proof was refused");
+                Self::new(StatusCode::BAD_REQUEST, "invalid_dpop_proof", "The proof is not valid.")
+            }
+            DpopError::Full => {
+                tracing::error!(%error, "no proof is accepted");
+                Self::busy()
+            }
+            DpopError::Store(failure) => failure.into(),
         }
     }
 }
@@ -219,7 +246,10 @@ impl From<LoginError> for Problem {
 impl From<RefreshError> for Problem {
     fn from(error: RefreshError) -> Self {
         match error {
-            RefreshError::Unknown | RefreshError::Refused(_) | RefreshError::Reused(_) => {
+            RefreshError::Unknown
+            | RefreshError::Refused(_)
+            | RefreshError::Reused(_)
+            | RefreshError::Key => {
                 tracing::info!(%error, "a refresh token was refused");
                 Self::new(
                     StatusCode::UNAUTHORIZED,

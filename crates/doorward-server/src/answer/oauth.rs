@@ -7,6 +7,7 @@ use http::header::{self, HeaderValue};
 
 use super::{Problem, RETRY_AFTER};
 use crate::flow::client::{ClientError, OwnTokenError};
+use crate::flow::dpop::DpopError;
 use crate::flow::issue::IssueError;
 use crate::flow::refresh::RefreshError;
 
@@ -118,6 +119,7 @@ impl From<RefreshError> for OAuthError {
             RefreshError::Unknown
             | RefreshError::Refused(_)
             | RefreshError::Reused(_)
+            | RefreshError::Key
             | RefreshError::Asked(_)
             | RefreshError::Issue(IssueError::NotOffered) => {
                 tracing::info!(%error, "a refresh token was refused");
@@ -125,6 +127,27 @@ impl From<RefreshError> for OAuthError {
             }
             RefreshError::Store(failure) => failure.into(),
             RefreshError::Issue(error) => error.into(),
+        }
+    }
+}
+
+impl From<DpopError> for OAuthError {
+    fn from(error: DpopError) -> Self {
+        match error {
+            DpopError::NonceWanted => Self::new(
+                StatusCode::BAD_REQUEST,
+                "use_dpop_nonce",
+                "Make the proof with the nonce in DPoP-Nonce.",
+            ),
+            DpopError::Missing | DpopError::Refused(_) | DpopError::Again => {
+                tracing::info!(%error, "a proof was refused");
+                Self::new(StatusCode::BAD_REQUEST, "invalid_dpop_proof", "The proof is not valid.")
+            }
+            DpopError::Full => {
+                tracing::error!(%error, "no proof is accepted");
+                Self::unavailable()
+            }
+            DpopError::Store(failure) => failure.into(),
         }
     }
 }

@@ -141,6 +141,7 @@ impl Again {
             wish: Wish { carrier: Carrier::Cookie, remembered: false },
             scope: String::new(),
             audience: String::new(),
+            jkt: None,
             carry: Vec::new(),
             before: None,
             device,

@@ -12,12 +12,15 @@ use doorward_core::event::{Event, EventKind};
 use doorward_core::grant::{ACCESS_TOKEN_LIFE, OWN_CLIENT};
 use doorward_core::session::LiveSession;
 use doorward_store::act::StoreFailed;
+use doorward_wire::jose::Thumbprint;
 use doorward_wire::token::{
-    AccessClaims, Audiences, ClientClaims, Expectation, Shown, VerifiedClientToken, VerifiedToken,
+    AccessClaims, Audiences, ClientClaims, Confirmation, Expectation, Shown, VerifiedClientToken,
+    VerifiedToken,
 };
 use doorward_wire::{ClientId, PresentedSecret, SecretDigest};
 
-use super::identify::{self, IdentifyError};
+use super::dpop::{self, ShownProof};
+use super::identify::{self, Credential, IdentifyError};
 use super::issue::{self, AccessToken, IssueError};
 use crate::App;
 
@@ -87,7 +90,7 @@ pub async fn authenticate(app: &App, id: &str, secret: &str) -> Result<KnownClie
 pub async fn own_token(
     app: &App,
     KnownClient(client): &KnownClient,
-    scope: Option<&str>,
+    (scope, jkt): (Option<&str>, Option<Thumbprint>),
 ) -> Result<(AccessToken, String), OwnTokenError> {
     let scope = client.grant(scope)?;
     let key = issue::signing_key(app, app.settings.algorithm, "").await.map_err(IssueError::Key)?;
@@ -102,21 +105,53 @@ pub async fn own_token(
         jti: app.ambient.token_id(),
         client_id: client.id,
         scope: scope.clone(),
+        cnf: jkt.map(|key| Confirmation { jkt: key.to_string() }),
     };
     let jwt = claims.sign(&key).map_err(|_| IssueError::Sign)?;
     Ok((AccessToken { jwt, life: ACCESS_TOKEN_LIFE }, scope))
 }
 
 /// Reads a token of a client itself, and asks whether it counts.
-pub async fn by_token(app: &App, text: &str) -> Result<VerifiedClientToken, IdentifyError> {
+pub async fn by_token(
+    app: &App,
+    (text, shown): (&str, Shown<'_>),
+) -> Result<VerifiedClientToken, IdentifyError> {
     let issuer = app.settings.site.issuer();
     let algorithms = [app.settings.algorithm];
-    let expected =
-        Expectation { issuer, audience: issuer, algorithms: &algorithms, shown: Shown::Bearer };
+    let expected = Expectation { issuer, audience: issuer, algorithms: &algorithms, shown };
     let keys = app.keys.verifying();
     let token = VerifiedClientToken::verify(text, &keys, &expected, app.ambient.now())
         .map_err(|refusal| IdentifyError::Refused(identify::Refused::Token(refusal)))?;
     is_still(app, &token).await?;
+    Ok(token)
+}
+
+/// The client behind a token that a request shows, if it shows one. The proof of a bound one is spent only
+/// if it is a client's.
+pub async fn by_credential(
+    app: &App,
+    credential: &Credential,
+) -> Option<Result<VerifiedClientToken, IdentifyError>> {
+    match credential {
+        Credential::Bearer(text) => Some(by_token(app, (text, Shown::Bearer)).await),
+        Credential::Bound(text, shown) => Some(by_bound_token(app, text, shown).await),
+        Credential::Nothing
+        | Credential::Cookie(..)
+        | Credential::ForSite(..)
+        | Credential::Pass(..)
+        | Credential::Unusable => None,
+    }
+}
+
+async fn by_bound_token(
+    app: &App,
+    text: &str,
+    shown: &ShownProof,
+) -> Result<VerifiedClientToken, IdentifyError> {
+    let proof = dpop::read(app, shown, Some(text))?;
+    let jkt = proof.thumbprint().to_string();
+    let token = by_token(app, (text, Shown::WithProof { jkt: &jkt })).await?;
+    dpop::spend(app, &proof).await?;
     Ok(token)
 }
 
@@ -147,7 +182,7 @@ pub async fn look_at(
             };
         }
     }
-    match by_token(app, text).await {
+    match by_token(app, (text, Shown::AskedAbout)).await {
         Ok(token) if token.client() == client.id() => Ok(Some(Standing::Own(token.unrevoked()))),
         Err(IdentifyError::Store(failure)) => Err(failure),
         Ok(_) | Err(_) => Ok(None),
@@ -162,7 +197,7 @@ fn of_audience(app: &App, audience: &str, text: &str) -> Option<VerifiedToken> {
         issuer: app.settings.site.issuer(),
         audience,
         algorithms: &algorithms,
-        shown: Shown::Bearer,
+        shown: Shown::AskedAbout,
     };
     doorward_wire::token::verify(text, &app.keys.verifying(), &expected, app.ambient.now()).ok()
 }
@@ -175,7 +210,7 @@ pub async fn revoke_own(
     text: &str,
     from: &Device,
 ) -> Result<(), StoreFailed> {
-    let is_own = match by_token(app, text).await {
+    let is_own = match by_token(app, (text, Shown::AskedAbout)).await {
         Ok(token) => token.client() == client.id(),
         Err(IdentifyError::Store(failure)) => return Err(failure),
         Err(_) => false,

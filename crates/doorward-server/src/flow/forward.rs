@@ -60,7 +60,12 @@ pub async fn decide(
     let caller = match identify::identify(app, credential, errand).await {
         Ok(caller) => Some(caller),
         // Whoever is to prove themselves again is nobody until they have.
-        Err(IdentifyError::Nothing | IdentifyError::Refused(_) | IdentifyError::Asked(_)) => None,
+        Err(
+            IdentifyError::Nothing
+            | IdentifyError::Refused(_)
+            | IdentifyError::Proof(_)
+            | IdentifyError::Asked(_),
+        ) => None,
         Err(IdentifyError::Store(failure)) => return Err(failure.into()),
     };
     let who = caller.as_ref().and_then(|caller| Member::of(caller.live()));

@@ -19,9 +19,11 @@ use doorward_core::site::Origin;
 use doorward_store::act::{Found, StoreFailed};
 use doorward_wire::cookie::PresentedPass;
 use doorward_wire::dbsc::PresentedTicket;
+use doorward_wire::jose::Thumbprint;
 use doorward_wire::token::{Expectation, Shown, TokenRefusal, VerifiedToken};
 use doorward_wire::{PresentedSecret, SessionId, UnixTime};
 
+use super::dpop::{self, DpopError, ShownProof};
 use super::suspicion;
 use crate::App;
 
@@ -34,6 +36,8 @@ pub enum Credential {
     Cookie(PresentedSecret, Option<PresentedTicket>),
     /// An access token. It wins over a cookie, and a bad one never falls back to it.
     Bearer(String),
+    /// An access token that is bound to a key, and the proof of that key.
+    Bound(String, ShownProof),
     /// An access token that is shown to a site behind a proxy, and must be for it.
     ForSite(String, Origin),
     /// A pass that is shown to a site behind a proxy. It opens nothing of ours.
@@ -89,6 +93,9 @@ pub enum IdentifyError {
     /// What was shown is not ours, or counts no longer. The log says which.
     #[error("the credential was refused: {0}")]
     Refused(Refused),
+    /// The proof that was shown beside a token does not count.
+    #[error(transparent)]
+    Proof(DpopError),
     /// The request does not look like its session's own: whoever asks is to prove themselves again.
     #[error("asked for a new proof: {}", .0.name())]
     Asked(Signal),
@@ -112,6 +119,10 @@ pub enum Refused {
     Pass(Option<SessionRefusal>),
     /// The pass was made before its session's owner proved themselves again.
     PassOlder,
+    /// A token that was shown with a proof.
+    Bound(TokenRefusal),
+    /// The session that such a token hangs from counts no longer, or has been proved anew since.
+    BoundSession,
     /// The session that the token hangs from.
     TokenSession(Option<SessionRefusal>),
     /// The client that the token is of is not there, or its tokens of then count no longer.
@@ -129,6 +140,8 @@ impl std::fmt::Display for Refused {
             Self::Cookie(Some(refusal)) => write!(f, "cookie: {refusal:?}"),
             Self::Retired(refusal) => write!(f, "retired secret: {refusal:?}"),
             Self::Unbound(refusal) => write!(f, "bound session: {}", refusal.reason()),
+            Self::Bound(refusal) => write!(f, "token with a proof: {}", refusal.reason()),
+            Self::BoundSession => f.write_str("the session of a token with a proof has ended"),
             Self::Token(refusal) => write!(f, "token: {}", refusal.reason()),
             Self::Pass(None) => {
                 f.write_str("the pass is not one of this site's, or its session has ended")
@@ -140,6 +153,15 @@ impl std::fmt::Display for Refused {
             Self::TokenClient => f.write_str("the token's client counts no longer"),
             Self::TokenOlder => f.write_str("the token is older than its session's secret"),
             Self::Unusable => f.write_str("not a credential"),
+        }
+    }
+}
+
+impl From<DpopError> for IdentifyError {
+    fn from(error: DpopError) -> Self {
+        match error {
+            DpopError::Store(failure) => Self::Store(failure),
+            other => Self::Proof(other),
         }
     }
 }
@@ -173,6 +195,12 @@ impl Caller {
     #[must_use]
     pub fn scope(&self) -> Option<&str> {
         self.token.as_ref().map(|token| token.as_unrevoked().scope.as_str())
+    }
+
+    /// The key that the token was bound to, if a token was shown and it was.
+    #[must_use]
+    pub fn jkt(&self) -> Option<Thumbprint> {
+        Thumbprint::parse(&self.token.as_ref()?.as_unrevoked().cnf.as_ref()?.jkt)
     }
 
     /// Whether a token was shown, and no cookie.
@@ -236,8 +264,11 @@ pub async fn recognise(
         Credential::Cookie(secret, ticket) => {
             by_cookie(app, (secret, ticket.as_ref()), errand).await?
         }
-        Credential::Bearer(token) => (by_token(app, token, "").await?, true),
-        Credential::ForSite(token, site) => (by_token(app, token, site.as_str()).await?, true),
+        Credential::Bearer(token) => (by_token(app, (token, Shown::Bearer), "").await?, true),
+        Credential::Bound(token, shown) => (by_bound_token(app, token, shown).await?, true),
+        Credential::ForSite(token, site) => {
+            (by_token(app, (token, Shown::Bearer), site.as_str()).await?, true)
+        }
         Credential::Pass(pass, site) => (by_pass(app, pass, site).await?, true),
     };
     let asked = suspicion::look(app, caller.live.session(), &caller.device, errand.from);
@@ -265,6 +296,7 @@ pub async fn identify_to_end(
         Credential::Nothing
         | Credential::Unusable
         | Credential::Bearer(_)
+        | Credential::Bound(..)
         | Credential::ForSite(..)
         | Credential::Pass(..) => Ok(recognise(app, credential, errand).await?.caller),
     }
@@ -370,19 +402,44 @@ pub(super) async fn end_for_reuse(
 }
 
 /// By a token for an audience, which is ourselves if it is empty.
-async fn by_token(app: &App, text: &str, audience: &str) -> Result<Caller, IdentifyError> {
+async fn by_token(
+    app: &App,
+    (text, shown): (&str, Shown<'_>),
+    audience: &str,
+) -> Result<Caller, IdentifyError> {
     let issuer = app.settings.site.issuer();
     let offered = app.settings.audience(audience).map(|(algorithm, _)| algorithm);
     let algorithms =
         [offered.ok_or(IdentifyError::Refused(Refused::Token(TokenRefusal::Audience)))?];
     let audience = if audience.is_empty() { issuer } else { audience };
-    let expected = Expectation { issuer, audience, algorithms: &algorithms, shown: Shown::Bearer };
+    let expected = Expectation { issuer, audience, algorithms: &algorithms, shown };
     let verified = app
         .seen_tokens()
         .verify(text, &app.keys.verifying(), &expected, app.ambient.now())
         .map_err(|refusal| IdentifyError::Refused(Refused::Token(refusal)))?;
     let (live, device) = behind_token(app, &verified).await?;
     Ok(Caller { live, device, carrier: Carrier::Token, token: Some(verified) })
+}
+
+/// By a token that is bound to a key. The proof is spent last: garbage takes no room among those that are
+/// remembered.
+async fn by_bound_token(
+    app: &App,
+    text: &str,
+    shown: &ShownProof,
+) -> Result<Caller, IdentifyError> {
+    let proof = dpop::read(app, shown, Some(text))?;
+    let jkt = proof.thumbprint().to_string();
+    let found = by_token(app, (text, Shown::WithProof { jkt: &jkt }), "").await;
+    let caller = found.map_err(|error| match error {
+        IdentifyError::Refused(Refused::Token(refusal)) => {
+            IdentifyError::Refused(Refused::Bound(refusal))
+        }
+        IdentifyError::Refused(_) => IdentifyError::Refused(Refused::BoundSession),
+        other => other,
+    })?;
+    dpop::spend(app, &proof).await?;
+    Ok(caller)
 }
 
 /// The session that a pass hangs from, if it is a pass of this site.

@@ -40,6 +40,16 @@ pub struct Tokens {
     pub refresh: FreshSecret,
     /// What the access token allows.
     pub scope: String,
+    /// Whether both are bound to a key.
+    pub is_bound: bool,
+}
+
+impl Tokens {
+    /// How the access token is shown (RFC 6749, section 7.1).
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        if self.is_bound { "DPoP" } else { "Bearer" }
+    }
 }
 
 /// A signed access token. It is a bearer secret while it lives.

@@ -13,6 +13,7 @@ use doorward_core::refresh::RefreshToken;
 use doorward_core::session::{Carrier, Device, Session, Wish};
 use doorward_core::username::Username;
 use doorward_store::act::{NewSession, SessionError, StoreFailed};
+use doorward_wire::jose::Thumbprint;
 use doorward_wire::{AccountId, SecretDigest};
 
 use super::issue::{self, IssueError, Proof, Tokens, Welcome};
@@ -31,6 +32,8 @@ pub struct Attempt {
     pub scope: String,
     /// The service that the access tokens are for. Empty means our own API.
     pub audience: String,
+    /// The key that the tokens are to be bound to, by a proof that was checked.
+    pub jkt: Option<Thumbprint>,
     /// Keys of session data to take along from the anonymous session before.
     pub carry: Vec<DataKey>,
     /// The session that the browser had before. It does not survive a login.
@@ -77,7 +80,12 @@ pub async fn login(app: &App, attempt: Attempt) -> Result<Welcome, LoginError> {
 
     let (sid, secret, now) = (app.ambient.session_id(), app.ambient.secret(), app.ambient.now());
     let session = Session::open((&proven, account.epoch), attempt.wish, (sid, &secret), now);
-    let grant = Grant { audience: attempt.audience, scope, client: OWN_CLIENT.to_owned() };
+    let grant = Grant {
+        audience: attempt.audience,
+        scope,
+        client: OWN_CLIENT.to_owned(),
+        jkt: attempt.jkt,
+    };
     let refresh = (attempt.wish.carrier == Carrier::Token).then(|| RefreshToken {
         key: secret.digest(),
         sid,
@@ -110,6 +118,7 @@ pub async fn login(app: &App, attempt: Attempt) -> Result<Welcome, LoginError> {
             access: issue::access_token(app, &live, &grant).await?,
             refresh: secret,
             scope: grant.scope,
+            is_bound: grant.jkt.is_some(),
         }),
     };
     app.store.open_session(new).await.map_err(|error| match error {

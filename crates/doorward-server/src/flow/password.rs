@@ -179,6 +179,7 @@ async fn welcome(
         audience: String::new(),
         scope: caller.scope().unwrap_or_default().to_owned(),
         client: OWN_CLIENT.to_owned(),
+        jkt: caller.jkt(),
     };
     let refresh = RefreshToken {
         key: next.secret.digest(),
@@ -188,7 +189,8 @@ async fn welcome(
         used: None,
     };
     let access = issue::access_token(app, &next.live, &grant).await?;
-    let tokens = Tokens { access, refresh: next.secret, scope: grant.scope };
+    let is_bound = grant.jkt.is_some();
+    let tokens = Tokens { access, refresh: next.secret, scope: grant.scope, is_bound };
     Ok((Welcome { live: next.live, device, proof: Proof::Tokens(tokens) }, Some(refresh)))
 }
 

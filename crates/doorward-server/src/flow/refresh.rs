@@ -5,6 +5,7 @@ use doorward_core::hijack::Signal;
 use doorward_core::refresh::PREFIX;
 use doorward_core::session::SessionRefusal;
 use doorward_store::act::{Presented, RotateError, StoreFailed};
+use doorward_wire::jose::Thumbprint;
 use doorward_wire::{PresentedSecret, SessionId};
 
 use super::identify::Sighting;
@@ -18,6 +19,9 @@ pub enum RefreshError {
     /// The text is no refresh token, or none that we know.
     #[error("unknown refresh token")]
     Unknown,
+    /// It is bound to another key than was shown, or to none.
+    #[error("the refresh token is bound to another key, or to none")]
+    Key,
     /// Its session counts no longer.
     #[error("the session counts no longer: {0:?}")]
     Refused(SessionRefusal),
@@ -45,7 +49,11 @@ pub fn read(text: &str) -> Option<PresentedSecret> {
 ///
 /// When the access token cannot be issued after the turn was kept, the client asks again with the
 /// same refresh token, and gets the same successor.
-pub async fn refresh(app: &App, text: &str, from: Sighting<'_>) -> Result<Welcome, RefreshError> {
+pub async fn refresh(
+    app: &App,
+    (text, jkt): (&str, Option<Thumbprint>),
+    from: Sighting<'_>,
+) -> Result<Welcome, RefreshError> {
     let secret = read(text).ok_or(RefreshError::Unknown)?;
     let asked = suspicion::look_at_refresh(app, secret.digest(), from).await?;
     let salt = app.ambient.random();
@@ -56,6 +64,7 @@ pub async fn refresh(app: &App, text: &str, from: Sighting<'_>) -> Result<Welcom
         lifetimes: app.settings.lifetimes,
         now: app.ambient.now(),
         ip: from.ip.parse().ok(),
+        jkt,
         withheld: asked.is_some(),
         reuse: Event {
             reason: Some("refresh-token-reused".into()),
@@ -65,12 +74,17 @@ pub async fn refresh(app: &App, text: &str, from: Sighting<'_>) -> Result<Welcom
     let rotated = app.store.rotate(presented).await.map_err(|error| match (error, asked) {
         (RotateError::Withheld, Some(signal)) => RefreshError::Asked(signal),
         (RotateError::Unknown | RotateError::Withheld, _) => RefreshError::Unknown,
+        (RotateError::Key, _) => RefreshError::Key,
         (RotateError::Refused(refusal), _) => RefreshError::Refused(refusal),
         (RotateError::Reused(sid), _) => RefreshError::Reused(sid),
         (RotateError::Failed(failure), _) => RefreshError::Store(failure),
     })?;
     let access = issue::access_token(app, &rotated.live, &rotated.grant).await?;
-    let tokens =
-        Tokens { access, refresh: secret.successor(&rotated.salt), scope: rotated.grant.scope };
+    let tokens = Tokens {
+        access,
+        refresh: secret.successor(&rotated.salt),
+        scope: rotated.grant.scope,
+        is_bound: rotated.grant.jkt.is_some(),
+    };
     Ok(Welcome { live: rotated.live, device: rotated.device, proof: Proof::Tokens(tokens) })
 }

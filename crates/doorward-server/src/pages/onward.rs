@@ -47,11 +47,12 @@ pub async fn show(
     Query(query): Query<OnwardQuery>,
 ) -> Result<Response, Problem> {
     let way = query.rd.as_deref().and_then(|url| forward::way_back(&app, url));
-    let Some((origin, url)) = way else { return Ok(see_other("/account")) };
+    let back = way.as_ref().map(|(_, url)| forward::onward(url));
     let signed_in = caller.filter(|it| !it.is_program() && it.live().account().is_some());
     let Some(caller) = signed_in else {
-        return Ok(see_other(&view::link("/login", Some(&forward::onward(&url)))));
+        return Ok(see_other(&view::link("/login", back.as_deref())));
     };
+    let Some((origin, url)) = way else { return Ok(see_other("/account")) };
     let now = app.ambient.now();
     if !app.rounds().admits((caller.sid(), &origin), now) {
         return Err(Problem::leads_nowhere());

@@ -25,7 +25,7 @@ pub async fn register(
     client: Client,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let credential = request::credential(&app, &headers);
+    let credential = request::credential(&app, &headers, &client);
     let granted = binding::register(&app, &asking(&credential, &headers, &client)?).await;
     let host = app.settings.site.host();
     match granted {
@@ -47,7 +47,7 @@ pub async fn refresh(
     client: Client,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let credential = request::credential(&app, &headers);
+    let credential = request::credential(&app, &headers, &client);
     let granted = binding::refresh(&app, &asking(&credential, &headers, &client)?).await;
     match granted {
         Ok(granted) => Ok(with_ticket(&app, StatusCode::OK.into_response(), &granted)),

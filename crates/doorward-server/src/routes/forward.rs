@@ -199,7 +199,7 @@ async fn answered(
         arrives: false,
     };
     let visit = Visit { method: &asked.method, path: asked.path() };
-    let credential = credential(app, headers, &asked.origin);
+    let credential = credential(app, (headers, client), &asked.origin);
     let decided = forward::decide(app, (&asked.origin, visit), &credential, errand).await?;
     match decided.verdict {
         Verdict::Allowed => let_through(app, kind, decided, &asked.origin).await,
@@ -211,7 +211,7 @@ async fn answered(
 
 /// What a request to a site shows: a token that is for it, our own cookie where its browser has that, or
 /// the site's pass.
-fn credential(app: &App, headers: &HeaderMap, origin: &Origin) -> Credential {
+fn credential(app: &App, (headers, client): (&HeaderMap, &Client), origin: &Origin) -> Credential {
     let mut fields = headers.get_all(header::AUTHORIZATION).iter();
     if let Some(value) = fields.next() {
         let bearer = value.to_str().ok().filter(|_| fields.next().is_none()).and_then(|text| {
@@ -222,7 +222,7 @@ fn credential(app: &App, headers: &HeaderMap, origin: &Origin) -> Credential {
             .map_or(Credential::Unusable, |token| Credential::ForSite(token, origin.clone()));
     }
     let own = match request::carried(app, headers) {
-        Carried::Secret(_) => request::credential(app, headers),
+        Carried::Secret(_) => request::credential(app, headers, client),
         Carried::Nothing | Carried::Garbage | Carried::Ambiguous => Credential::Nothing,
     };
     if !matches!(own, Credential::Nothing) {

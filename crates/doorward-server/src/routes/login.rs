@@ -63,6 +63,10 @@ pub async fn login(
         wish: Wish { carrier, remembered: body.remember },
         scope: body.scope,
         audience: body.audience,
+        jkt: match carrier {
+            Carrier::Token => request::shown_key(&app, &headers, &client).await?,
+            Carrier::Cookie => None,
+        },
         carry: carried_keys(&body.carry)?,
         // A program that asks for tokens leaves the browser's session alone.
         before: request::before(&app, &headers).filter(|_| carrier == Carrier::Cookie),
@@ -99,7 +103,8 @@ pub async fn refresh(
     Json(body): Json<RefreshBody>,
 ) -> Result<Response, Problem> {
     let from = client.sighting(&headers);
-    let welcome = flow_refresh::refresh(&app, &body.refresh_token, from).await?;
+    let jkt = request::shown_key(&app, &headers, &client).await?;
+    let welcome = flow_refresh::refresh(&app, (&body.refresh_token, jkt), from).await?;
     Ok(shape::welcome(&app, StatusCode::OK, &welcome).await)
 }
 
@@ -127,7 +132,7 @@ pub async fn logout(
     if let Some(refresh_token) = &refresh_token {
         flow_logout::logout_by_refresh(&app, refresh_token, &client.device(&headers)).await?;
     }
-    let credential = request::credential(&app, &headers);
+    let credential = request::credential(&app, &headers, &client);
     let errand = Errand::to_end(client.sighting(&headers), client.arrived_at);
     let mut response = StatusCode::NO_CONTENT.into_response();
     let caller = match identify::identify_to_end(&app, &credential, errand).await {

@@ -7,7 +7,9 @@ use axum::response::{IntoResponse, Response};
 use base64ct::{Base64, Encoding};
 use doorward_core::grant::OWN_CLIENT;
 use doorward_core::refresh::PREFIX;
+use doorward_wire::dpop;
 use doorward_wire::jose::Algorithm;
+use doorward_wire::token::Confirmation;
 use http::{HeaderMap, StatusCode, header};
 use serde_json::{Value, json};
 
@@ -17,7 +19,7 @@ use crate::answer::oauth::OAuthError;
 use crate::flow::client::{self, KnownClient, Standing};
 use crate::flow::issue::Proof;
 use crate::flow::{logout, refresh};
-use crate::request::{Client, Form, decoded};
+use crate::request::{self, Client, Form, decoded};
 
 /// Who a request says it is from.
 enum Claimed {
@@ -74,19 +76,25 @@ pub async fn token(
 ) -> Result<Response, OAuthError> {
     let form = form?;
     match form.text("grant_type") {
-        "client_credentials" => own_token(&app, &headers, &form).await,
+        "client_credentials" => own_token(&app, &from, &headers, &form).await,
         "refresh_token" => renewed(&app, &from, &headers, &form).await,
         "" => Err(OAuthError::invalid_request("grant_type is missing.")),
         _ => Err(OAuthError::unsupported_grant_type()),
     }
 }
 
-async fn own_token(app: &App, headers: &HeaderMap, form: &Form) -> Result<Response, OAuthError> {
+async fn own_token(
+    app: &App,
+    from: &Client,
+    headers: &HeaderMap,
+    form: &Form,
+) -> Result<Response, OAuthError> {
     let client = known(app, headers, form).await?;
-    let (token, scope) = client::own_token(app, &client, form.given("scope")).await?;
+    let jkt = request::shown_key(app, headers, from).await?;
+    let (token, scope) = client::own_token(app, &client, (form.given("scope"), jkt)).await?;
     let body = json!({
         "access_token": token.jwt,
-        "token_type": "Bearer",
+        "token_type": if jkt.is_some() { "DPoP" } else { "Bearer" },
         "expires_in": token.life.as_secs(),
         "scope": scope,
     });
@@ -112,13 +120,14 @@ async fn renewed(
     let presented = form.given("refresh_token");
     let presented =
         presented.ok_or_else(|| OAuthError::invalid_request("refresh_token is missing."))?;
-    let welcome = refresh::refresh(app, presented, from.sighting(headers)).await?;
+    let jkt = request::shown_key(app, headers, from).await?;
+    let welcome = refresh::refresh(app, (presented, jkt), from.sighting(headers)).await?;
     let Proof::Tokens(tokens) = &welcome.proof else {
         return Err(OAuthError::invalid_request("This is no refresh token."));
     };
     let body = json!({
         "access_token": tokens.access.jwt,
-        "token_type": "Bearer",
+        "token_type": tokens.kind(),
         "expires_in": tokens.access.life.as_secs(),
         "refresh_token": format!("{PREFIX}{}", tokens.refresh.expose().as_str()),
         "scope": tokens.scope,
@@ -153,7 +162,7 @@ fn active(standing: &Standing) -> Value {
                 "scope": claims.scope,
                 "client_id": claims.client_id,
                 "username": live.account().map(|account| account.username.as_str()),
-                "token_type": "Bearer",
+                "token_type": kind(claims.cnf.as_ref()),
                 "exp": claims.exp,
                 "iat": claims.iat,
                 "sub": claims.sub,
@@ -165,24 +174,38 @@ fn active(standing: &Standing) -> Value {
                 "acr": claims.acr,
                 "amr": claims.amr,
             });
+            if let Some(cnf) = &claims.cnf {
+                document["cnf"] = json!(cnf);
+            }
             if !claims.roles.is_empty() {
                 document["roles"] = json!(claims.roles);
             }
             document
         }
-        Standing::Own(claims) => json!({
-            "active": true,
-            "scope": claims.scope,
-            "client_id": claims.client_id,
-            "token_type": "Bearer",
-            "exp": claims.exp,
-            "iat": claims.iat,
-            "sub": claims.sub,
-            "aud": claims.aud,
-            "iss": claims.iss,
-            "jti": claims.jti,
-        }),
+        Standing::Own(claims) => {
+            let mut document = json!({
+                "active": true,
+                "scope": claims.scope,
+                "client_id": claims.client_id,
+                "token_type": kind(claims.cnf.as_ref()),
+                "exp": claims.exp,
+                "iat": claims.iat,
+                "sub": claims.sub,
+                "aud": claims.aud,
+                "iss": claims.iss,
+                "jti": claims.jti,
+            });
+            if let Some(cnf) = &claims.cnf {
+                document["cnf"] = json!(cnf);
+            }
+            document
+        }
     }
+}
+
+/// How a token is shown, by what it is bound to.
+fn kind(cnf: Option<&Confirmation>) -> &'static str {
+    if cnf.is_some() { "DPoP" } else { "Bearer" }
 }
 
 /// `POST /oauth/revoke` (RFC 7009). A token of a login ends its session: one session, one switch. Of a
@@ -232,6 +255,7 @@ pub async fn metadata(State(app): State<App>) -> Response {
         "introspection_endpoint_auth_methods_supported": secret,
         "revocation_endpoint_auth_methods_supported": or_none,
         "access_token_signing_alg_values_supported": algorithms,
+        "dpop_signing_alg_values_supported": dpop::ALGORITHMS.map(Algorithm::name),
     });
     let headers = [
         (header::CACHE_CONTROL, "public, max-age=300"),

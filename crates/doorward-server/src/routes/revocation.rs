@@ -25,8 +25,8 @@ use crate::App;
 use crate::answer::Problem;
 use crate::feed::{self, Listener, Told};
 use crate::flow::client;
-use crate::flow::identify::{self, Caller, Credential, IdentifyError, Refused};
-use crate::request::{self, Query};
+use crate::flow::identify::{self, Caller, IdentifyError, Refused};
+use crate::request::{self, Client, Query};
 
 /// How many entries a page has unless the caller says otherwise, and how many it may have.
 const PAGE: usize = 200;
@@ -59,8 +59,10 @@ impl FromRequestParts<App> for Follower {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
         let refused = || Problem::insufficient_scope(REVOCATIONS_SCOPE);
-        if let Credential::Bearer(text) = request::credential(app, &parts.headers) {
-            match client::by_token(app, &text).await {
+        let from = Client::from_request_parts(parts, app).await?;
+        let credential = request::credential(app, &parts.headers, &from);
+        if let Some(found) = client::by_credential(app, &credential).await {
+            match found {
                 Ok(token) if token.allows(REVOCATIONS_SCOPE) => {
                     return Ok(Self::Client(Box::new(token)));
                 }

@@ -143,7 +143,7 @@ pub async fn welcome(app: &App, status: StatusCode, welcome: &Welcome) -> Respon
 fn tokens_document(tokens: &Tokens, session: &Value, account: Option<&Value>) -> Value {
     json!({
         "access_token": tokens.access.jwt,
-        "token_type": "Bearer",
+        "token_type": tokens.kind(),
         "expires_in": tokens.access.life.as_secs(),
         "refresh_token": format!("{PREFIX}{}", tokens.refresh.expose().as_str()),
         "scope": tokens.scope,

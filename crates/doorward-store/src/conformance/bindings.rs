@@ -4,7 +4,7 @@ use doorward_core::binding::Bound;
 use doorward_core::event::{Event, EventKind};
 use doorward_core::session::Lifetimes;
 use doorward_wire::SessionId;
-use doorward_wire::dbsc::Thumbprint;
+use doorward_wire::jose::Thumbprint;
 
 use super::sample::{
     Tried, after, anonymous, at_once, ending, event, key, new_secret, open, session, token_session,

@@ -4,6 +4,7 @@ use doorward_core::event::EventKind;
 use doorward_core::grant::Grant;
 use doorward_core::refresh::HangingToken;
 use doorward_core::session::SessionRefusal;
+use doorward_wire::jose::Thumbprint;
 use doorward_wire::{AccountId, FreshSecret, SessionId, UnixTime};
 
 use super::sample::{
@@ -70,7 +71,12 @@ pub async fn a_first_use_keeps_the_successor(store: Tried) {
     assert_eq!(rotated.live.session().sid, SID);
     assert_eq!(rotated.live.account().unwrap().id, AccountId(1));
     assert_eq!(rotated.device, token_session(10, 1).device);
-    let grant = Grant { audience: "api".into(), scope: "read write".into(), client: "app".into() };
+    let grant = Grant {
+        audience: "api".into(),
+        scope: "read write".into(),
+        client: "app".into(),
+        jkt: None,
+    };
     assert_eq!(rotated.grant, grant);
 
     let mut current = successor(&first, 1);
@@ -210,7 +216,12 @@ pub async fn the_session_of_a_token_is_found_without_using_it(store: Tried) {
 #[doc(hidden)]
 pub async fn the_tokens_of_a_session_are_those_that_were_not_used(store: Tried) {
     let first = begin(&store).await;
-    let grant = Grant { audience: "api".into(), scope: "read write".into(), client: "app".into() };
+    let grant = Grant {
+        audience: "api".into(),
+        scope: "read write".into(),
+        client: "app".into(),
+        jkt: None,
+    };
     let hanging = |sid, issued_at, is_successor| HangingToken {
         sid: SessionId(sid),
         grant: grant.clone(),
@@ -231,4 +242,36 @@ pub async fn the_tokens_of_a_session_are_those_that_were_not_used(store: Tried) 
     assert_eq!(store.tokens_of(&[]).await.unwrap(), []);
     store.end_session(SID, ending(1)).await.unwrap();
     assert_eq!(store.tokens_of(&sids).await.unwrap(), [hanging(11, after(0), false)]);
+}
+
+/// Law: a token that is bound to a key turns for that key alone, and one that is not for none. Whoever
+/// shows another takes nothing from the owner.
+#[doc(hidden)]
+pub async fn a_bound_token_turns_for_its_key_alone(store: Tried) {
+    with_two_accounts(&store).await;
+    let mut bound = token_session(10, 1);
+    let key = Thumbprint([7; 32]);
+    bound.refresh.as_mut().unwrap().grant.jkt = Some(key);
+    open(&store, &[&bound, &token_session(11, 1)]).await;
+    let turn = async |n: u64, salt: u8, jkt: Option<Thumbprint>, now: u64| {
+        store.rotate(Presented { jkt, ..presented(&secret(n), salt, after(now)) }).await
+    };
+    for wrong in [None, Some(Thumbprint([8; 32]))] {
+        let turned = turn(10, 1, wrong, 100).await;
+        assert!(matches!(turned, Err(RotateError::Key)), "{turned:?}");
+    }
+    let turned = turn(11, 1, Some(key), 100).await;
+    assert!(matches!(turned, Err(RotateError::Key)), "bound to none: {turned:?}");
+    let rotated = turn(10, 2, Some(key), 100).await.unwrap();
+    assert_eq!((rotated.salt, rotated.grant.jkt), ([2; 32], Some(key)));
+    // A used one in a thief's hands, who does not have the key, ends nothing; the successor is bound, too.
+    let late = turn(10, 3, None, 200).await;
+    assert!(matches!(late, Err(RotateError::Key)), "{late:?}");
+    let next = successor(&secret(10), 2);
+    let stolen = store.rotate(presented(&next, 4, after(200))).await;
+    assert!(matches!(stolen, Err(RotateError::Key)), "{stolen:?}");
+    let own = Presented { jkt: Some(key), ..presented(&next, 4, after(200)) };
+    assert_eq!(store.rotate(own).await.unwrap().grant.jkt, Some(key));
+    let hanging = store.tokens_of(&[SID]).await.unwrap();
+    assert_eq!(hanging[0].grant.jkt, Some(key));
 }

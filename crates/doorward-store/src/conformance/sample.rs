@@ -170,7 +170,12 @@ pub fn token_session(n: u64, account: u64) -> NewSession {
 /// A refresh token of the `n`th session, from the `secret`th secret.
 #[must_use]
 pub fn refresh_token(n: u64, secret: u64) -> RefreshToken {
-    let grant = Grant { audience: "api".into(), scope: "read write".into(), client: "app".into() };
+    let grant = Grant {
+        audience: "api".into(),
+        scope: "read write".into(),
+        client: "app".into(),
+        jkt: None,
+    };
     RefreshToken { key: key(secret), sid: SessionId(n.into()), grant, issued_at: NOON, used: None }
 }
 
@@ -235,6 +240,7 @@ pub fn presented(secret: &FreshSecret, salt: u8, now: UnixTime) -> Presented {
         lifetimes: Lifetimes::default(),
         now,
         ip: None,
+        jkt: None,
         withheld: false,
         reuse: Event { kind: EventKind::TokenReuseDetected, ..event(5000) },
     }

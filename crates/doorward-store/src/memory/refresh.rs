@@ -31,6 +31,9 @@ impl State {
         let found = self.find(token.sid).ok_or(RotateError::Unknown)?;
         let device = found.device.clone();
         let live = found.renew(&presented.lifetimes, now).map_err(RotateError::Refused)?;
+        if token.grant.jkt != presented.jkt {
+            return Err(RotateError::Key);
+        }
         let salt = match token.present(spent, now) {
             Ok(_) if presented.withheld => return Err(RotateError::Withheld),
             Ok(Turn::First) => {

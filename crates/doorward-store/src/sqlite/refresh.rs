@@ -9,6 +9,7 @@
 use async_trait::async_trait;
 use doorward_core::grant::Grant;
 use doorward_core::refresh::{HangingToken, RefreshToken, Turn, Used};
+use doorward_wire::jose::Thumbprint;
 use doorward_wire::{SecretDigest, SessionId, UnixTime};
 use rusqlite::{Connection, params};
 
@@ -34,7 +35,7 @@ impl RefreshTokens for SqliteStore {
 
     async fn tokens_of(&self, sids: &[SessionId]) -> Result<Vec<HangingToken>, StoreFailed> {
         const UNUSED: &str = "SELECT sid, issued_at, predecessor IS NOT NULL, audience, scope,
-            client FROM refresh_token WHERE sid = ?1 AND used_at IS NULL ORDER BY issued_at";
+            client, jkt FROM refresh_token WHERE sid = ?1 AND used_at IS NULL ORDER BY issued_at";
         self.readers.read(|db| {
             let mut hanging = Vec::new();
             for sid in sids {
@@ -68,6 +69,9 @@ fn rotate(db: &Connection, presented: &Presented) -> Acted<Result<Rotated, Rotat
         Ok(live) => live,
         Err(refusal) => return Ok(Verdict::Undo(Err(RotateError::Refused(refusal)))),
     };
+    if kept.token.grant.jkt != presented.jkt {
+        return Ok(Verdict::Undo(Err(RotateError::Key)));
+    }
     let salt = match kept.token.present(kept.spent, now) {
         Ok(_) if presented.withheld => return Ok(Verdict::Undo(Err(RotateError::Withheld))),
         Ok(Turn::First) => {
@@ -111,7 +115,7 @@ pub(super) fn insert(
     predecessor: Option<SecretDigest>,
 ) -> Result<(), rusqlite::Error> {
     const INSERT: &str = "INSERT INTO refresh_token (key, sid, predecessor, issued_at, used_at,
-        salt, audience, scope, client) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+        salt, audience, scope, client, jkt) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
     let row = params![
         token.key.0,
         token.sid.0.to_be_bytes(),
@@ -122,6 +126,7 @@ pub(super) fn insert(
         token.grant.audience,
         token.grant.scope,
         token.grant.client,
+        token.grant.jkt.map(|key| key.0),
     ];
     change(db, INSERT, row).map(|_| ())
 }
@@ -135,13 +140,18 @@ pub(super) fn forget_all_of(db: &Connection, sid: SessionId) -> Result<(), Store
 
 fn find(db: &Connection, key: SecretDigest) -> Result<Option<Kept>, StoreFailed> {
     const FIND: &str = "SELECT key, sid, predecessor, issued_at, used_at, salt, audience, scope,
-        client FROM refresh_token WHERE key = ?1";
+        client, jkt FROM refresh_token WHERE key = ?1";
     first(db, FIND, (key.0,), kept)
+}
+
+fn grant(row: &mut Columns<'_>) -> Result<Grant, StoreFailed> {
+    let (audience, scope, client) = (row.take()?, row.take()?, row.take()?);
+    Ok(Grant { audience, scope, client, jkt: row.take::<Option<_>>()?.map(Thumbprint) })
 }
 
 fn hangs(row: &mut Columns<'_>) -> Result<HangingToken, StoreFailed> {
     let (sid, issued_at, is_successor) = (row.id().map(SessionId)?, row.time()?, row.take()?);
-    let grant = Grant { audience: row.take()?, scope: row.take()?, client: row.take()? };
+    let grant = grant(row)?;
     Ok(HangingToken { sid, grant, issued_at, is_successor })
 }
 
@@ -151,7 +161,7 @@ fn kept(row: &mut Columns<'_>) -> Result<Kept, StoreFailed> {
     let issued_at = row.time()?;
     let used_at = row.take::<Option<i64>>()?;
     let salt = row.take::<Option<[u8; 32]>>()?;
-    let grant = Grant { audience: row.take()?, scope: row.take()?, client: row.take()? };
+    let grant = grant(row)?;
     let spent = used_at.is_some() && salt.is_none();
     // The salt of a spent token is gone, and nothing asks for it any more.
     let used = used_at.map(|at| Used {

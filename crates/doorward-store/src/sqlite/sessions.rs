@@ -6,7 +6,7 @@ use doorward_core::binding::Bound;
 use doorward_core::retired::Retired;
 use doorward_core::revocation::Revoked;
 use doorward_core::session::{Carrier, Device, Lifetimes, Owner, Session, Touch};
-use doorward_wire::dbsc::Thumbprint;
+use doorward_wire::jose::Thumbprint;
 use doorward_wire::{AccountId, SecretDigest, SessionId, UnixTime};
 use rusqlite::{Connection, params};
 

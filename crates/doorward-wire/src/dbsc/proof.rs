@@ -1,17 +1,12 @@
 //! Proofs: short tokens that show that a browser has its key.
 
-use base64ct::{Base64UrlUnpadded, Encoding};
 use serde::{Deserialize, Deserializer};
 
-use crate::jose::{Algorithm, Compact, Jwk, NotVerified, VerifyingKey};
+use crate::jose::{Algorithm, Compact, Jwk, NotVerified, Thumbprint, VerifyingKey};
 use crate::json;
 
 /// The type that every proof names in its header.
 const TYP: &str = "dbsc+jwt";
-
-/// A key's thumbprint with SHA-256 (RFC 7638): its name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Thumbprint(pub [u8; 32]);
 
 /// The public half of the key that a session is bound to. By ES256 or RS256, and by the one that it
 /// was registered with.
@@ -88,9 +83,7 @@ impl ProofKey {
             Algorithm::Es256 | Algorithm::Rs256 => {}
             Algorithm::EdDsa | Algorithm::Hs256 => return Err(ProofRefusal::Algorithm),
         }
-        let mut thumbprint = Thumbprint([0; 32]);
-        let text = jwk.thumbprint().ok_or(ProofRefusal::Key)?;
-        Base64UrlUnpadded::decode(text, &mut thumbprint.0).map_err(|_| ProofRefusal::Key)?;
+        let thumbprint = Thumbprint::of(jwk).ok_or(ProofRefusal::Key)?;
         Ok(Self { verifying, thumbprint })
     }
 

@@ -8,8 +8,8 @@ use base64ct::{Base64UrlUnpadded, Encoding};
 use zeroize::Zeroizing;
 
 use super::COOKIE;
-use super::proof::Thumbprint;
 use crate::id::SessionId;
+use crate::jose::Thumbprint;
 use crate::time::UnixTime;
 
 const STAMP_BYTES: usize = 8;

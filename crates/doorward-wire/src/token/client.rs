@@ -8,10 +8,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::claims::numeric_date;
+use super::claims::{Confirmation, numeric_date, present};
 use super::{
-    ACCESS_TOKEN_TYPE, Audiences, Expectation, Shown, TokenRefusal, check_times, is_access_token,
-    signed_claims,
+    ACCESS_TOKEN_TYPE, Audiences, Expectation, TokenRefusal, check_binding, check_times,
+    is_access_token, signed_claims,
 };
 use crate::id::{ClientId, TokenId};
 use crate::jose::{KeySet, SignFailed, SigningKey, sign_compact};
@@ -38,6 +38,9 @@ pub struct ClientClaims {
     pub client_id: ClientId,
     /// What it allows: names with a space between.
     pub scope: String,
+    /// The key it is bound to, if it is.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+    pub cnf: Option<Confirmation>,
 }
 
 /// A client's token that was good when it was signed and has not expired. Whether the client is still
@@ -54,7 +57,7 @@ impl ClientClaims {
 }
 
 impl VerifiedClientToken {
-    /// Verifies a client's token, in the same order as one of an account. It is never bound to a key.
+    /// Verifies a client's token, in the same order as one of an account.
     ///
     /// ```
     /// use doorward_wire::jose::{Algorithm, KeySet, SigningKey};
@@ -74,6 +77,7 @@ impl VerifiedClientToken {
     ///     jti: TokenId(1),
     ///     client_id: ClientId(1),
     ///     scope: "doorward.revocations".into(),
+    ///     cnf: None,
     /// };
     /// let text = claims.sign(&key).unwrap();
     /// let keys = KeySet::of([key.verifying_key()]).unwrap();
@@ -107,10 +111,8 @@ impl VerifiedClientToken {
         }
         let token = Self(claims);
         token.check_time(now)?;
-        match expected.shown {
-            Shown::Bearer => Ok(token),
-            Shown::WithProof { .. } => Err(TokenRefusal::Binding),
-        }
+        check_binding(token.0.cnf.as_ref(), expected.shown)?;
+        Ok(token)
     }
 
     /// The client.

@@ -597,6 +597,7 @@ fn a_clients_token_is_no_accounts_and_an_accounts_no_clients() {
         jti: TokenId(2),
         client_id: crate::id::ClientId(1),
         scope: String::new(),
+        cnf: None,
     };
     let text = client.sign(&key()).unwrap();
     let read = |text: &str| VerifiedClientToken::verify(text, &keys(), &EXPECTED, NOW);

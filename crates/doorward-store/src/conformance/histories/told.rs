@@ -189,7 +189,9 @@ async fn refresh(
             Ok(Answer::Successor(number.unwrap_or(u64::MAX)))
         }
         Err(RotateError::Unknown) => Ok(Answer::Unknown),
-        Err(RotateError::Refused(_) | RotateError::Withheld) => Ok(Answer::Refused),
+        Err(RotateError::Refused(_) | RotateError::Withheld | RotateError::Key) => {
+            Ok(Answer::Refused)
+        }
         Err(RotateError::Reused(sid)) => Ok(Answer::Reused(names.number(sid).unwrap_or(u64::MAX))),
         Err(RotateError::Failed(failure)) => Err(failure),
     }

@@ -8,7 +8,7 @@ use doorward_core::binding::Bound;
 use doorward_core::data::Precondition;
 use doorward_core::session::{Assurance, Device, Lifetimes, Touch};
 use doorward_core::whereabouts::Whereabouts;
-use doorward_wire::dbsc::Thumbprint;
+use doorward_wire::jose::Thumbprint;
 use doorward_wire::{AccountId, SessionId, UnixTime};
 
 use super::*;
