@@ -83,6 +83,6 @@ impl Following {
         let names = (self.issuer.clone(), self.algorithms.clone());
         let followed = Followed::start(names, self.bound, address, self.credential);
         let source = Source::Followed(followed);
-        Ok(Guard::of((&self.issuer, &self.audience), self.algorithms, source))
+        Ok(Guard::of((&self.issuer, &self.audience), self.algorithms, (source, None)))
     }
 }

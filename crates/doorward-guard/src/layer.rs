@@ -4,11 +4,13 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use doorward_wire::UnixTime;
+use doorward_wire::dpop::HEADER;
 use http::header::{AUTHORIZATION, CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Request, Response, StatusCode};
 use tower::{Layer, Service};
 
-use crate::{Denied, Guard, Policy};
+use crate::proofs::Presented;
+use crate::{Denied, Guard, Policy, ProofDenial};
 
 /// Tells the time: this crate does not ask the machine.
 pub type Clock = fn() -> UnixTime;
@@ -68,19 +70,27 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let now = (self.clock)();
-        let shown = match shown(&request) {
-            Ok(shown) => shown,
+        let presented = match presented(&request) {
+            Ok(presented) => presented,
             Err(denied) => return Box::pin(async move { Ok(refusal(denied)) }),
         };
-        let said = self.guard.check_by(self.policy, shown, now);
+        let said = self.guard.check_presented(self.policy, presented, now);
         if self.policy == Policy::Introspect && said == Err(Denied::Stale) {
             // The service that was asked whether it is ready, and not a copy that was not.
             let fresh = self.inner.clone();
             let mut inner = std::mem::replace(&mut self.inner, fresh);
             let (guard, policy) = (self.guard.clone(), self.policy);
-            let shown = shown.map(str::to_owned);
+            let authorization = presented.authorization.map(str::to_owned);
+            let proof = presented.proof.map(str::to_owned);
+            let (method, path) = (request.method().clone(), request.uri().path().to_owned());
             return Box::pin(async move {
-                match guard.identify(policy, shown.as_deref(), now).await {
+                let presented = Presented {
+                    authorization: authorization.as_deref(),
+                    proof: proof.as_deref(),
+                    method: method.as_str(),
+                    path: &path,
+                };
+                match guard.identify_presented(policy, presented, now).await {
                     Ok(identity) => {
                         request.extensions_mut().insert(identity);
                         inner.call(request).await
@@ -100,14 +110,21 @@ where
 }
 
 /// What was shown, if it was shown once.
-fn shown<B>(request: &Request<B>) -> Result<Option<&str>, Denied> {
+fn presented<B>(request: &Request<B>) -> Result<Presented<'_>, Denied> {
     let mut sent = request.headers().get_all(AUTHORIZATION).iter();
     let value = sent.next().map(|value| value.to_str().map_err(|_| Denied::Unusable));
     if sent.next().is_some() {
         // Two credentials: nobody can say which one counts.
         return Err(Denied::Unusable);
     }
-    value.transpose()
+    let mut proofs = request.headers().get_all(HEADER).iter();
+    let proof = proofs.next().filter(|_| proofs.next().is_none());
+    Ok(Presented {
+        authorization: value.transpose()?,
+        proof: proof.and_then(|value| value.to_str().ok()),
+        method: request.method().as_str(),
+        path: request.uri().path(),
+    })
 }
 
 /// 401 as RFC 6750, section 3, has it: nothing about why, and no error word without a credential.
@@ -116,6 +133,12 @@ fn refusal<R: Default>(denied: Denied) -> Response<R> {
         Denied::Nothing => Some("Bearer"),
         Denied::Unusable | Denied::Refused(_) | Denied::Revoked => {
             Some("Bearer error=\"invalid_token\"")
+        }
+        Denied::Proof(denial) => {
+            if denial == ProofDenial::NoAddress {
+                tracing::warn!("a token that is bound to a key was refused: {denial}");
+            }
+            Some("DPoP error=\"invalid_dpop_proof\", algs=\"ES256 EdDSA RS256\"")
         }
         // The token is perhaps good: whoever threw it away would sign in again for nothing.
         Denied::Stale => None,

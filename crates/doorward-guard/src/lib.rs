@@ -26,8 +26,7 @@
 //!
 //! # What is not here yet
 //!
-//! Cookies, extractors, tokens that are bound to a key, and tokens of clients themselves, which have
-//! no account: they are refused.
+//! Cookies, extractors, and tokens of clients themselves, which have no account: they are refused.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,15 +43,18 @@ mod introspect;
 mod known;
 mod layer;
 mod moment;
+mod proofs;
 
 pub use credential::Credential;
 pub use dial::{AddressRefused, Roots};
 pub use following::Following;
 pub use layer::{Clock, GuardLayer, GuardService};
+pub use proofs::ProofDenial;
 
 use crate::follow::Followed;
 use crate::known::Doubt;
 use crate::moment::Moment;
+use crate::proofs::{Presented, SeenProofs};
 
 /// How many verified tokens a guard remembers: about 10 MB of them.
 const SEEN_TOKENS_MAX: usize = 10_000;
@@ -69,6 +71,9 @@ struct Parts {
     algorithms: Vec<Algorithm>,
     seen: SeenTokens,
     source: Source,
+    /// The origin that callers reach the app by, for proofs of a key.
+    origin: Option<String>,
+    proofs: SeenProofs,
 }
 
 /// Where a guard's knowledge comes from.
@@ -119,6 +124,9 @@ pub enum Denied {
     /// The token was refused.
     #[error("the token was refused: {}", .0.reason())]
     Refused(TokenRefusal),
+    /// The token is bound to a key, or claims to be, and the proof of that key does not count.
+    #[error("the proof was refused: {0}")]
+    Proof(ProofDenial),
     /// The token was revoked, or what it came from was.
     #[error("the token was revoked")]
     Revoked,
@@ -135,7 +143,7 @@ impl Guard {
     /// are an error.
     pub fn offline(issuer: &str, audience: &str, keys: &JwkSet) -> Result<Self, KeySetRefused> {
         let source = Source::Given(KeySet::from_jwks(keys)?);
-        Ok(Self::of((issuer, audience), vec![Algorithm::EdDsa], source))
+        Ok(Self::of((issuer, audience), vec![Algorithm::EdDsa], (source, None)))
     }
 
     /// A guard that follows its issuer: keys and revocations. It is to be set up and started.
@@ -143,13 +151,19 @@ impl Guard {
         Following::new(issuer, audience, credential)
     }
 
-    fn of((issuer, audience): (&str, &str), algorithms: Vec<Algorithm>, source: Source) -> Self {
+    fn of(
+        (issuer, audience): (&str, &str),
+        algorithms: Vec<Algorithm>,
+        (source, origin): (Source, Option<String>),
+    ) -> Self {
         let parts = Parts {
             issuer: issuer.to_owned(),
             audience: audience.to_owned(),
             algorithms,
             seen: SeenTokens::at_most(SEEN_TOKENS_MAX),
             source,
+            origin,
+            proofs: SeenProofs::default(),
         };
         Self { parts: Arc::new(parts) }
     }
@@ -158,7 +172,18 @@ impl Guard {
     #[must_use]
     pub fn accept(self, algorithms: &[Algorithm]) -> Self {
         let names = (&*self.parts.issuer, &*self.parts.audience);
-        Self::of(names, algorithms.to_vec(), self.parts.source.clone())
+        let rest = (self.parts.source.clone(), self.parts.origin.clone());
+        Self::of(names, algorithms.to_vec(), rest)
+    }
+
+    /// Says by which origin callers reach the app, `https://api.example.com`: proofs of a key (RFC 9449)
+    /// must be for it, and what a request says of its host is not asked. Without it, tokens that are bound
+    /// to a key are refused.
+    #[must_use]
+    pub fn reached_at(self, origin: &str) -> Self {
+        let names = (&*self.parts.issuer, &*self.parts.audience);
+        let rest = (self.parts.source.clone(), Some(origin.to_owned()));
+        Self::of(names, self.parts.algorithms.clone(), rest)
     }
 
     /// Finds out who is asking, from the value of the `Authorization` header. Whoever cannot know
@@ -170,23 +195,62 @@ impl Guard {
         self.check_by(Policy::FailClosed, authorization, now)
     }
 
-    /// Finds out who is asking, by a policy for when that cannot be known.
+    /// Finds out who is asking, by a policy for when that cannot be known. A token that is bound to a key
+    /// needs the whole request: [`layer`](Self::layer).
     pub fn check_by(
         &self,
         policy: Policy,
         authorization: Option<&str>,
         now: UnixTime,
     ) -> Result<Identity, Denied> {
-        let (scheme, text) =
-            authorization.ok_or(Denied::Nothing)?.split_once(' ').ok_or(Denied::Unusable)?;
-        if !scheme.eq_ignore_ascii_case("bearer") {
+        self.check_presented(policy, Presented { authorization, ..Presented::NONE }, now)
+    }
+
+    pub(crate) fn check_presented(
+        &self,
+        policy: Policy,
+        presented: Presented<'_>,
+        now: UnixTime,
+    ) -> Result<Identity, Denied> {
+        let shown = presented.authorization.ok_or(Denied::Nothing)?;
+        let (scheme, text) = shown.split_once(' ').ok_or(Denied::Unusable)?;
+        if scheme.eq_ignore_ascii_case("bearer") {
+            return self.check_token(policy, (text, Shown::Bearer), now);
+        }
+        if !scheme.eq_ignore_ascii_case("dpop") {
             return Err(Denied::Unusable);
         }
+        let now = self.time(now);
+        let origin = self.parts.origin.as_deref();
+        let proof = proofs::read(&presented, origin, (text, now)).map_err(Denied::Proof)?;
+        let jkt = proof.thumbprint().to_string();
+        let identity = self.check_token(policy, (text, Shown::WithProof { jkt: &jkt }), now)?;
+        // Last: what is refused for another reason may be shown again.
+        self.parts.proofs.spend(&proof, now).map_err(Denied::Proof)?;
+        Ok(identity)
+    }
+
+    /// The issuer's time, if it is known, or else the machine's.
+    fn time(&self, now: UnixTime) -> UnixTime {
+        match &self.parts.source {
+            Source::Given(_) => now,
+            Source::Followed(followed) => {
+                followed.known().issuer_time(Moment::now()).unwrap_or(now)
+            }
+        }
+    }
+
+    fn check_token(
+        &self,
+        policy: Policy,
+        (text, shown): (&str, Shown<'_>),
+        now: UnixTime,
+    ) -> Result<Identity, Denied> {
         let expected = Expectation {
             issuer: &self.parts.issuer,
             audience: &self.parts.audience,
             algorithms: &self.parts.algorithms,
-            shown: Shown::Bearer,
+            shown,
         };
         let seen = &self.parts.seen;
         let verified = match &self.parts.source {
@@ -223,13 +287,24 @@ impl Guard {
         authorization: Option<&str>,
         now: UnixTime,
     ) -> Result<Identity, Denied> {
-        let said = self.check_by(policy, authorization, now);
+        let presented = Presented { authorization, ..Presented::NONE };
+        self.identify_presented(policy, presented, now).await
+    }
+
+    pub(crate) async fn identify_presented(
+        &self,
+        policy: Policy,
+        presented: Presented<'_>,
+        now: UnixTime,
+    ) -> Result<Identity, Denied> {
+        let said = self.check_presented(policy, presented, now);
         let (Policy::Introspect, Err(Denied::Stale)) = (policy, &said) else { return said };
         let Source::Followed(followed) = &self.parts.source else { return said };
-        let text = authorization.and_then(|value| value.split_once(' ')).map_or("", |(_, it)| it);
+        let shown = presented.authorization.unwrap_or_default();
+        let text = shown.split_once(' ').map_or("", |(_, it)| it);
         match introspect::is_active(&followed.address, &followed.credential, text).await {
             // Everything else about it was verified here.
-            Ok(true) => self.check_by(Policy::AcceptUntilExpiry, authorization, now),
+            Ok(true) => self.check_presented(Policy::AcceptUntilExpiry, presented, now),
             Ok(false) => Err(Denied::Revoked),
             Err(error) => {
                 tracing::warn!(%error, "the issuer did not say whether a token counts");
