@@ -20,6 +20,7 @@ mod forward;
 mod headers;
 mod hijack;
 mod hosts;
+mod kinds;
 mod logout;
 mod methods;
 mod other_sessions;

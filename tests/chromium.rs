@@ -15,6 +15,7 @@ mod person;
 mod protected;
 mod screenshots;
 mod tabs;
+mod tokens;
 mod without_javascript;
 
 use driver::Chromium;

@@ -67,7 +67,23 @@ fn change(_: &Sample) -> Value {
 }
 
 fn expectations() -> Vec<Expectation> {
-    shared().into_iter().chain(own_pages()).collect()
+    shared().into_iter().chain(own_pages()).chain(personal_tokens()).collect()
+}
+
+/// Personal access tokens, in the API and on their page.
+fn personal_tokens() -> Vec<Expectation> {
+    vec![
+        row("GET", "/api/v1/account/tokens", [401, 401, 200, 200]),
+        row("POST", "/api/v1/account/tokens", [401, 401, 201, 201])
+            .json(|_| json!({ "name": "a program" })),
+        row("DELETE", "/api/v1/account/tokens/{id}", [401, 401, 404, 404])
+            .at("/api/v1/account/tokens/tok_00000000000000000000000000"),
+        row("GET", "/account/tokens", [303, 303, 200, 200]),
+        row("POST", "/account/tokens", [303, 303, 422, 422]).form(|_| vec![]),
+        row("GET", "/account/tokens/end", [303; 4]),
+        row("POST", "/account/tokens/end", [303; 4])
+            .form(|_| vec![("id", "tok_00000000000000000000000000".to_owned())]),
+    ]
 }
 
 /// The pages of one's own account.

@@ -17,6 +17,7 @@ mod guards;
 mod keys;
 mod limits;
 mod password;
+mod personal_tokens;
 mod places;
 mod portal;
 mod proxies;

@@ -23,7 +23,7 @@ fn key() -> SigningKey {
 }
 
 /// The one token that may pass: HMAC has one signature for a text.
-pub fn good_token() -> String {
+pub(crate) fn good_token() -> String {
     let claims = AccessClaims {
         iss: ISSUER.into(),
         sub: AccountId(1),
@@ -46,7 +46,7 @@ pub fn good_token() -> String {
 }
 
 /// Tokens: nothing passes but the one that was signed, to the letter.
-pub fn jws(data: &[u8]) {
+pub(crate) fn jws(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let keys = KeySet::of([key().verifying_key()]).unwrap();
     let algorithms = [Algorithm::Hs256];
@@ -85,7 +85,7 @@ pub fn jws(data: &[u8]) {
 }
 
 /// Keys: what is read is written again as the same key, and never with a private part.
-pub fn jwk(data: &[u8]) {
+pub(crate) fn jwk(data: &[u8]) {
     if let Ok(read) = json::strict::<Jwk>(data) {
         let written = serde_json::to_vec(&read).unwrap();
         let object: serde_json::Value = serde_json::from_slice(&written).unwrap();
@@ -105,7 +105,7 @@ pub fn jwk(data: &[u8]) {
 }
 
 /// Proofs of a key: one that is read is known by its key and its name, and is for one request.
-pub fn dpop(data: &[u8]) {
+pub(crate) fn dpop(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let Ok(proof) = Proof::read(text) else { return };
     assert_eq!(proof.digest(), Proof::read(text).unwrap().digest());
@@ -119,7 +119,7 @@ pub fn dpop(data: &[u8]) {
 }
 
 /// `Cookie` fields, one a line: a secret is read only if there is one cookie of the name.
-pub fn cookie_header(data: &[u8]) {
+pub(crate) fn cookie_header(data: &[u8]) {
     let fields = || data.split(|byte| *byte == b'\n');
     for form in [CookieForm::Production, CookieForm::Development] {
         let begin = format!("{}=", form.name());
@@ -146,7 +146,7 @@ pub fn cookie_header(data: &[u8]) {
 }
 
 /// `Set-Cookie` lines: what is kept is within the browser's own limits.
-pub fn set_cookie(data: &[u8]) {
+pub(crate) fn set_cookie(data: &[u8]) {
     let login = Request::visit("https://id.example.com/login".parse().unwrap());
     let line = SetCookie::parse(data);
     let received = line.keep(&login, NOW);
@@ -159,7 +159,7 @@ pub fn set_cookie(data: &[u8]) {
 }
 
 /// JSON: whatever our reader takes, another takes as the same.
-pub fn json(data: &[u8]) {
+pub(crate) fn json(data: &[u8]) {
     let Ok(ours) = json::strict::<serde_json::Value>(data) else { return };
     let theirs: serde_json::Value = serde_json::from_slice(data).unwrap();
     assert_eq!(ours, theirs);

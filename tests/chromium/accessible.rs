@@ -103,6 +103,26 @@ async fn axe_finds_what_is_wrong_with_a_page_that_is_wrong() {
 }
 
 #[tokio::test]
+async fn nor_does_the_page_of_tokens() {
+    let (server, chromium, axe) = (Server::start().await, Chromium::start().await, axe());
+    server.member("ada").await;
+    sign_in(&chromium, &server, PASSWORD).await;
+    chromium.is_at("/account").await;
+    chromium.open(&format!("{}/account/tokens", server.origin)).await;
+    check(&chromium, &axe, "tokens, none").await;
+    chromium.press("Make token").await;
+    chromium.fill("name", "a program of mine").await;
+    chromium.fill("scope", "no-such-scope").await;
+    chromium.press("Make token").await;
+    chromium.sees("It may not do one of these things").await;
+    check(&chromium, &axe, "tokens, with a fault").await;
+    chromium.fill("scope", "").await;
+    chromium.press("Make token").await;
+    chromium.sees("Copy it now").await;
+    check(&chromium, &axe, "a new token").await;
+}
+
+#[tokio::test]
 async fn no_page_in_any_state_shuts_anybody_out() {
     let (server, chromium, axe) = (Server::start().await, Chromium::start().await, axe());
     let ada = server.member("ada").await;

@@ -119,6 +119,12 @@ async fn every_page_is_legible_in_any_light_and_fits_a_phone() {
     chromium.press("Sign in").await;
     chromium.sees("Where you are signed in").await;
     take(&chromium, "account").await;
+    open("/account/tokens").await;
+    chromium.fill("name", "nightly backup").await;
+    chromium.fill("scope", "profile").await;
+    chromium.press("Make token").await;
+    chromium.sees("Copy it now").await;
+    take(&chromium, "tokens").await;
     open("/account/activity").await;
     take(&chromium, "activity").await;
     open("/account?said=not-me").await;

@@ -14,11 +14,10 @@
 
 use doorward_wire::{ClientId, SecretDigest, UnixTime};
 
+pub use crate::label::{Label as ClientName, LabelRefused as NameRefused};
+
 /// What every client's secret begins with, so that scanners find a leaked one.
 pub const PREFIX: &str = "dwc_";
-
-/// The most characters of a client's name.
-pub const NAME_MAX: usize = 64;
 
 /// A client.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,37 +38,10 @@ pub struct Client {
     pub tokens_from: UnixTime,
 }
 
-/// The name of a client: one line of text, not empty.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ClientName(String);
-
-/// Why a text is no client's name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a client's name has 1 to 64 characters, none of them a control character")]
-pub struct NameRefused;
-
 /// A client asked for a scope that it may not have (RFC 6749, section 5.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the client may not have that scope")]
 pub struct ScopeRefused;
-
-impl ClientName {
-    /// Reads a name.
-    pub fn parse(text: &str) -> Result<Self, NameRefused> {
-        let text = text.trim();
-        let fits = (1..=NAME_MAX).contains(&text.chars().count());
-        if !fits || text.chars().any(char::is_control) {
-            return Err(NameRefused);
-        }
-        Ok(Self(text.to_owned()))
-    }
-
-    /// The name.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
 
 impl Client {
     /// Decides what a token of the client itself allows. Without a wish it is all that it may have.

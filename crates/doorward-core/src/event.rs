@@ -48,6 +48,10 @@ pub enum EventKind {
     ClientRevoked,
     /// A client was deleted.
     ClientDeleted,
+    /// A personal access token was made.
+    PersonalTokenCreated,
+    /// A personal access token was revoked by its owner.
+    PersonalTokenRevoked,
     /// A signing key was made, and is announced.
     KeyCreated,
     /// A signing key was retired by hand: nothing it signed counts any more.
@@ -59,7 +63,7 @@ pub enum EventKind {
 }
 
 impl EventKind {
-    const ALL: [Self; 24] = [
+    const ALL: [Self; 26] = [
         Self::AccountCreated,
         Self::LoginSucceeded,
         Self::LoginFailed,
@@ -80,6 +84,8 @@ impl EventKind {
         Self::ClientSecretRotated,
         Self::ClientRevoked,
         Self::ClientDeleted,
+        Self::PersonalTokenCreated,
+        Self::PersonalTokenRevoked,
         Self::KeyCreated,
         Self::KeyRetired,
         Self::KeyGone,
@@ -110,6 +116,8 @@ impl EventKind {
             Self::ClientSecretRotated => "client.secret_rotated",
             Self::ClientRevoked => "client.revoked",
             Self::ClientDeleted => "client.deleted",
+            Self::PersonalTokenCreated => "personal_token.created",
+            Self::PersonalTokenRevoked => "personal_token.revoked",
             Self::KeyCreated => "key.created",
             Self::KeyRetired => "key.retired",
             Self::KeyGone => "key.gone",

@@ -12,6 +12,7 @@ pub mod login;
 pub mod logout;
 pub mod notice;
 pub mod password;
+pub mod personal;
 pub mod refresh;
 pub mod session;
 pub mod setup;

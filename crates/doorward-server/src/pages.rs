@@ -14,6 +14,7 @@ pub mod onward;
 pub mod register;
 pub mod setup;
 pub mod token;
+pub mod tokens;
 pub mod view;
 
 use askama::Template;

@@ -12,6 +12,7 @@ pub mod health;
 pub mod login;
 pub mod oauth;
 pub mod page;
+pub mod personal;
 pub mod revocation;
 pub mod session;
 pub mod shape;
@@ -61,6 +62,19 @@ fn device_rows() -> [Row; 2] {
     [
         (Method::POST, REGISTER_PATH, Who::Member, post(binding::register)),
         (Method::POST, REFRESH_PATH, Who::Member, post(binding::refresh)),
+    ]
+}
+
+/// Personal access tokens.
+fn personal_rows() -> [Row; 7] {
+    [
+        (Method::GET, "/api/v1/account/tokens", Who::Member, get(personal::list)),
+        (Method::POST, "/api/v1/account/tokens", Who::Member, post(personal::make)),
+        (Method::DELETE, "/api/v1/account/tokens/{id}", Who::Member, delete(personal::end)),
+        (Method::GET, "/account/tokens", Who::Member, get(pages::tokens::show)),
+        (Method::POST, "/account/tokens", Who::Member, post(pages::tokens::make)),
+        (Method::GET, "/account/tokens/end", Who::Member, get(pages::tokens::to_tokens)),
+        (Method::POST, "/account/tokens/end", Who::Member, post(pages::tokens::end)),
     ]
 }
 
@@ -139,6 +153,7 @@ fn rows() -> Vec<Row> {
     ];
     api.into_iter()
         .chain(device_rows())
+        .chain(personal_rows())
         .chain(open)
         .chain(oauth_rows())
         .chain(pages)

@@ -39,6 +39,8 @@ pub fn of_event(event: &Event) -> &'static str {
         EventKind::ClientSecretRotated => "A client was given a new secret.",
         EventKind::ClientRevoked => "Everything issued to a client was revoked.",
         EventKind::ClientDeleted => "A client was deleted.",
+        EventKind::PersonalTokenCreated => "You made a personal access token.",
+        EventKind::PersonalTokenRevoked => "You revoked a personal access token.",
         EventKind::KeyCreated => "A signing key was made.",
         EventKind::KeyRetired => "A signing key was retired.",
         EventKind::KeyGone => "A signing key has ended.",

@@ -257,6 +257,20 @@ pub struct Rotated {
     pub salt: [u8; 32],
 }
 
+/// Why a personal access token was not kept.
+#[derive(Debug, thiserror::Error)]
+pub enum PersonalError {
+    /// The account has as many as may be.
+    #[error("as many personal access tokens as an account may have")]
+    TooMany,
+    /// The account has ended everything since, is disabled, or gone.
+    #[error("the account counts no longer as it was")]
+    Gone,
+    /// The store failed.
+    #[error(transparent)]
+    Failed(#[from] StoreFailed),
+}
+
 /// What became of a proof.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProofSpending {

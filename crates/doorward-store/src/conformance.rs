@@ -28,6 +28,7 @@ pub mod keys;
 pub mod log;
 pub mod notices;
 pub mod passwords;
+pub mod personals;
 pub mod proofs;
 pub mod refresh;
 pub mod renaming;
@@ -128,6 +129,10 @@ macro_rules! store_laws {
             refresh::the_session_of_a_token_is_found_without_using_it,
             refresh::the_tokens_of_a_session_are_those_that_were_not_used,
             refresh::a_bound_token_turns_for_its_key_alone,
+            personals::a_token_is_found_as_it_was_kept,
+            personals::a_token_is_ended_by_its_owner_and_told,
+            personals::a_token_of_a_past_epoch_is_not_listed_and_not_made,
+            personals::tokens_are_bounded_and_go_when_their_time_is_over,
             proofs::a_proof_is_taken_once,
             proofs::of_parallel_showings_of_one_proof_one_counts,
             proofs::proofs_are_bounded_and_go_when_their_time_is_over,

@@ -14,6 +14,6 @@ mod traits;
 
 pub use table::TableSize;
 pub use traits::{
-    Accounts, Bindings, Clients, Events, Keys, Notices, Probe, Proofs, RefreshTokens,
-    RevocationLog, SessionData, Sessions, Setup, Store,
+    Accounts, Bindings, Clients, Events, Keys, Notices, PersonalTokens, Probe, Proofs,
+    RefreshTokens, RevocationLog, SessionData, Sessions, Setup, Store,
 };

@@ -15,13 +15,16 @@ use doorward_core::credential::PasswordHash;
 use doorward_core::data::{DataKey, Datum};
 use doorward_core::event::Event;
 use doorward_core::notice;
+use doorward_core::personal::PersonalToken;
 use doorward_core::refresh::RefreshToken;
 use doorward_core::retired::Retired;
 use doorward_core::revocation::{LogEntry, Revocation, Revoked, revoke};
 use doorward_core::session::{Device, Owner, Session};
 use doorward_core::whereabouts::Visit;
 use doorward_wire::jose::Algorithm;
-use doorward_wire::{AccountId, ClientId, EventId, KeyId, SecretDigest, SessionId, UnixTime};
+use doorward_wire::{
+    AccountId, ClientId, EventId, KeyId, SecretDigest, SessionId, TokenId, UnixTime,
+};
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::watch;
 
@@ -36,6 +39,7 @@ mod bindings;
 mod clients;
 mod data;
 mod notices;
+mod personals;
 mod refresh;
 mod sessions;
 #[cfg(test)]
@@ -73,6 +77,7 @@ struct State {
     bindings: HashMap<SessionId, KeptBinding>,
     refresh: HashMap<SecretDigest, KeptToken>,
     proofs: VecDeque<([u8; 32], UnixTime)>,
+    personals: BTreeMap<TokenId, (SecretDigest, PersonalToken)>,
     keys: Vec<SealedKey>,
     head: u64,
     log: Vec<LogEntry>,

@@ -56,6 +56,7 @@ mod image;
 mod keys;
 mod log;
 mod notices;
+mod personals;
 mod proofs;
 mod reader;
 mod refresh;

@@ -6,18 +6,21 @@ use doorward_core::client::Client;
 use doorward_core::credential::PasswordHash;
 use doorward_core::data::{DataKey, Datum, Precondition};
 use doorward_core::event::Event;
+use doorward_core::personal::PersonalToken;
 use doorward_core::refresh::HangingToken;
 use doorward_core::retired::Retired;
 use doorward_core::revocation::LogEntry;
 use doorward_core::session::{Lifetimes, Touch};
 use doorward_core::username::Username;
-use doorward_wire::{AccountId, ClientId, EventId, KeyId, SecretDigest, SessionId, UnixTime};
+use doorward_wire::{
+    AccountId, ClientId, EventId, KeyId, SecretDigest, SessionId, TokenId, UnixTime,
+};
 use tokio::sync::watch;
 
 use crate::act::{
     AccountError, BindError, DataError, Ending, Found, KeptBinding, NewAccount, NewBinding,
-    NewSecret, NewSession, Page, PasswordChange, Presented, ProofSpending, RotateError, Rotated,
-    SealedKey, SessionError, Spending, StoreFailed, Swept, Written,
+    NewSecret, NewSession, Page, PasswordChange, PersonalError, Presented, ProofSpending,
+    RotateError, Rotated, SealedKey, SessionError, Spending, StoreFailed, Swept, Written,
 };
 
 /// Keeps accounts and their passwords.
@@ -210,6 +213,43 @@ pub trait Proofs: Send + Sync {
     async fn sweep_proofs(&self, now: UnixTime, limit: usize) -> Result<u64, StoreFailed>;
 }
 
+/// Keeps personal access tokens.
+#[async_trait]
+pub trait PersonalTokens: Send + Sync {
+    /// Keeps a new token, unless its account has moved on from its epoch, is disabled or gone, or has as
+    /// many that count as may be.
+    async fn add_personal(
+        &self,
+        token: PersonalToken,
+        key: SecretDigest,
+        event: Event,
+    ) -> Result<(), PersonalError>;
+
+    /// Finds a token by the digest of its secret, and its account.
+    async fn personal_by_key(
+        &self,
+        key: SecretDigest,
+    ) -> Result<Option<(PersonalToken, Account)>, StoreFailed>;
+
+    /// The tokens of an account that count, or would but for their time, newest first.
+    async fn personals_of(&self, account: AccountId) -> Result<Vec<PersonalToken>, StoreFailed>;
+
+    /// Writes a use of a token. It only ever moves forward.
+    async fn touch_personal(&self, id: TokenId, now: UnixTime) -> Result<(), StoreFailed>;
+
+    /// Ends a token of an account, with a log entry. Says whether there was one.
+    async fn end_personal(
+        &self,
+        account: AccountId,
+        id: TokenId,
+        now: UnixTime,
+        event: Event,
+    ) -> Result<bool, StoreFailed>;
+
+    /// Forgets at most `limit` tokens that have ended by themselves.
+    async fn sweep_personals(&self, now: UnixTime, limit: usize) -> Result<u64, StoreFailed>;
+}
+
 /// Keeps clients: services that speak for themselves, or ask about tokens.
 #[async_trait]
 pub trait Clients: Send + Sync {
@@ -379,6 +419,7 @@ pub trait Store:
     + Bindings
     + RefreshTokens
     + Proofs
+    + PersonalTokens
     + Clients
     + Keys
     + RevocationLog
@@ -396,6 +437,7 @@ impl<T> Store for T where
         + Bindings
         + RefreshTokens
         + Proofs
+        + PersonalTokens
         + Clients
         + Keys
         + RevocationLog

@@ -9,6 +9,7 @@ pub mod dpop;
 pub mod id;
 pub mod jose;
 pub mod json;
+pub mod personal;
 pub mod revocation;
 pub mod seal;
 pub mod secret;

@@ -1,7 +1,6 @@
 //! The fuzz targets over their seeds and over changed copies of them, in every test run. What a fuzzer
 //! found in ten minutes each is told in docs/why/fuzzing.md.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop there")]
-#![expect(clippy::disallowed_methods, reason = "tests may read files")]
 
 use std::path::Path;
 

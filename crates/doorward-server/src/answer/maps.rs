@@ -18,6 +18,7 @@ use crate::flow::login::LoginError;
 use crate::flow::logout::EndError;
 use crate::flow::notice::AnswerError;
 use crate::flow::password::ProveError;
+use crate::flow::personal::{MakeError, ShowError};
 use crate::flow::refresh::RefreshError;
 use crate::hashing::Busy;
 use crate::keyring::KeyError;
@@ -37,6 +38,49 @@ impl From<StoreFailed> for Problem {
 impl From<Busy> for Problem {
     fn from(_: Busy) -> Self {
         Self::busy()
+    }
+}
+
+impl From<MakeError> for Problem {
+    fn from(error: MakeError) -> Self {
+        match error {
+            MakeError::Nobody => Self::unauthenticated(),
+            MakeError::TooLongAgo => Self::too_long_ago(),
+            MakeError::Name => Self::invalid(
+                "/name",
+                "malformed-name",
+                "A name has 1 to 64 characters, none of them a control character.",
+            ),
+            MakeError::Scope => Self::invalid(
+                "/scope",
+                "malformed-scope",
+                "Scopes are names with single spaces between, of those that may be had here.",
+            ),
+            MakeError::Audience => Self::from(IssueError::NotOffered),
+            MakeError::Life => Self::invalid(
+                "/expires_in",
+                "out-of-range",
+                "expires_in is from 60 to 31622400 seconds.",
+            ),
+            MakeError::TooMany => Self::new(
+                StatusCode::CONFLICT,
+                "too-many",
+                "An account has fifty personal access tokens at the most. Revoke one first.",
+            ),
+            MakeError::Store(failure) => failure.into(),
+        }
+    }
+}
+
+impl From<ShowError> for Problem {
+    fn from(error: ShowError) -> Self {
+        match error {
+            ShowError::Unknown | ShowError::Refused(_) => {
+                tracing::info!(%error, "a credential was refused");
+                Self::invalid_token()
+            }
+            ShowError::Store(failure) => failure.into(),
+        }
     }
 }
 

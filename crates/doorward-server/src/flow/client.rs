@@ -22,6 +22,7 @@ use doorward_wire::{ClientId, PresentedSecret, SecretDigest};
 use super::dpop::{self, ShownProof};
 use super::identify::{self, Credential, IdentifyError};
 use super::issue::{self, AccessToken, IssueError};
+use super::personal::{self, Personal, ShowError};
 use crate::App;
 
 /// A client that showed its secret. Only [`authenticate`] makes one.
@@ -57,6 +58,8 @@ pub enum Standing {
     Account(Box<(AccessClaims, LiveSession)>),
     /// Its own.
     Own(ClientClaims),
+    /// A personal access token for an audience that the client serves.
+    Personal(Box<Personal>),
 }
 
 impl KnownClient {
@@ -138,6 +141,7 @@ pub async fn by_credential(
         Credential::Nothing
         | Credential::Cookie(..)
         | Credential::ForSite(..)
+        | Credential::Personal(..)
         | Credential::Pass(..)
         | Credential::Unusable => None,
     }
@@ -173,6 +177,9 @@ pub async fn look_at(
     client: &KnownClient,
     text: &str,
 ) -> Result<Option<Standing>, StoreFailed> {
+    if personal::is_one(text) {
+        return look_at_personal(app, client, text).await;
+    }
     for audience in &client.0.serves {
         if let Some(token) = of_audience(app, audience, text) {
             return match identify::behind_token(app, &token).await {
@@ -187,6 +194,22 @@ pub async fn look_at(
         Err(IdentifyError::Store(failure)) => Err(failure),
         Ok(_) | Err(_) => Ok(None),
     }
+}
+
+async fn look_at_personal(
+    app: &App,
+    client: &KnownClient,
+    text: &str,
+) -> Result<Option<Standing>, StoreFailed> {
+    for audience in &client.0.serves {
+        let audience = if *audience == app.settings.site.issuer() { "" } else { audience };
+        match personal::show(app, text, audience).await {
+            Ok(found) => return Ok(Some(Standing::Personal(Box::new(found)))),
+            Err(ShowError::Unknown | ShowError::Refused(_)) => {}
+            Err(ShowError::Store(failure)) => return Err(failure),
+        }
+    }
+    Ok(None)
 }
 
 /// A token of an account for an audience, whatever has become of its session.

@@ -10,6 +10,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use doorward_core::account::Account;
+use doorward_core::session::Assurance;
 use doorward_core::site::{Member, Origin, Ruling, Verdict, Visit};
 use doorward_store::act::StoreFailed;
 use doorward_wire::token::AssertionClaims;
@@ -17,6 +19,7 @@ use doorward_wire::{KeyId, SessionId, UnixTime};
 
 use super::identify::{self, Caller, Credential, Errand, IdentifyError};
 use super::issue::{self, IssueError};
+use super::personal::{self, Personal, ShowError};
 use crate::App;
 
 /// How long an assertion counts: long enough for clocks that differ, too short to be kept.
@@ -33,8 +36,71 @@ const SAID_MAX: usize = 10_000;
 pub struct Decision {
     /// Whether it may go on.
     pub verdict: Verdict,
-    /// Who is asking, if that is known.
-    pub caller: Option<Caller>,
+    /// Who is asking.
+    pub asker: Asker,
+}
+
+/// Who is asking for something of a site.
+#[derive(Debug)]
+pub enum Asker {
+    /// Whoever it is.
+    Nobody,
+    /// Somebody with a session.
+    Session(Box<Caller>),
+    /// A program with a personal access token.
+    Personal(Box<Personal>),
+}
+
+impl Decision {
+    /// The account of whoever is asking, if they have one.
+    #[must_use]
+    pub fn account(&self) -> Option<&Account> {
+        match &self.asker {
+            Asker::Nobody => None,
+            Asker::Session(caller) => caller.live().account(),
+            Asker::Personal(personal) => Some(personal.account()),
+        }
+    }
+}
+
+impl Asker {
+    /// What a rule can ask of them. A token of one's own shows no more than that its owner made it then.
+    fn member(&self) -> Option<Member<'_>> {
+        match self {
+            Self::Nobody => None,
+            Self::Session(caller) => Member::of(caller.live()),
+            Self::Personal(personal) => Some(Member {
+                account: personal.account(),
+                assurance: Assurance::Aal1,
+                proved_at: personal.token().created_at,
+            }),
+        }
+    }
+}
+
+async fn asker(
+    app: &App,
+    credential: &Credential,
+    errand: Errand<'_>,
+) -> Result<Asker, StoreFailed> {
+    if let Credential::Personal(text, origin) = credential {
+        return match personal::show(app, text, origin.as_str()).await {
+            Ok(personal) => Ok(Asker::Personal(Box::new(personal))),
+            Err(ShowError::Unknown | ShowError::Refused(_)) => Ok(Asker::Nobody),
+            Err(ShowError::Store(failure)) => Err(failure),
+        };
+    }
+    match identify::identify(app, credential, errand).await {
+        Ok(caller) => Ok(Asker::Session(Box::new(caller))),
+        // Whoever is to prove themselves again is nobody until they have.
+        Err(
+            IdentifyError::Nothing
+            | IdentifyError::Refused(_)
+            | IdentifyError::Proof(_)
+            | IdentifyError::Asked(_),
+        ) => Ok(Asker::Nobody),
+        Err(IdentifyError::Store(failure)) => Err(failure),
+    }
 }
 
 /// Why nothing was decided.
@@ -57,27 +123,18 @@ pub async fn decide(
 ) -> Result<Decision, ForwardError> {
     let unknown = || ForwardError::UnknownSite(origin.clone());
     let site = app.settings.protected(origin).ok_or_else(unknown)?;
-    let caller = match identify::identify(app, credential, errand).await {
-        Ok(caller) => Some(caller),
-        // Whoever is to prove themselves again is nobody until they have.
-        Err(
-            IdentifyError::Nothing
-            | IdentifyError::Refused(_)
-            | IdentifyError::Proof(_)
-            | IdentifyError::Asked(_),
-        ) => None,
-        Err(IdentifyError::Store(failure)) => return Err(failure.into()),
-    };
-    let who = caller.as_ref().and_then(|caller| Member::of(caller.live()));
-    let Ruling { mut verdict, rule } = site.rule_on(visit, who, app.ambient.now());
+    let asker = asker(app, credential, errand).await?;
+    let Ruling { mut verdict, rule } = site.rule_on(visit, asker.member(), app.ambient.now());
     // A bad token is never "nobody": what is open to anybody is not open to it.
-    let is_bad =
-        caller.is_none() && matches!(credential, Credential::ForSite(..) | Credential::Unusable);
-    if is_bad && verdict == Verdict::Allowed {
+    let is_token = matches!(
+        credential,
+        Credential::ForSite(..) | Credential::Personal(..) | Credential::Unusable
+    );
+    if is_token && matches!(asker, Asker::Nobody) && verdict == Verdict::Allowed {
         verdict = Verdict::SignIn;
     }
     tracing::debug!(%origin, method = visit.method, path = visit.path, ?verdict, rule, "authz");
-    Ok(Decision { verdict, caller })
+    Ok(Decision { verdict, asker })
 }
 
 /// What was said of late, so that a signature is made once in a while and not for each request.

@@ -40,6 +40,8 @@ pub enum Credential {
     Bound(String, ShownProof),
     /// An access token that is shown to a site behind a proxy, and must be for it.
     ForSite(String, Origin),
+    /// A personal access token that is shown to a site behind a proxy, and must be for it.
+    Personal(String, Origin),
     /// A pass that is shown to a site behind a proxy. It opens nothing of ours.
     Pass(PresentedPass, Origin),
     /// Something in our place that cannot be a credential.
@@ -260,7 +262,10 @@ pub async fn recognise(
 ) -> Result<Recognised, IdentifyError> {
     let (caller, is_current) = match credential {
         Credential::Nothing => return Err(IdentifyError::Nothing),
-        Credential::Unusable => return Err(IdentifyError::Refused(Refused::Unusable)),
+        // It has no session: where it counts it is asked about as what it is.
+        Credential::Unusable | Credential::Personal(..) => {
+            return Err(IdentifyError::Refused(Refused::Unusable));
+        }
         Credential::Cookie(secret, ticket) => {
             by_cookie(app, (secret, ticket.as_ref()), errand).await?
         }
@@ -298,6 +303,7 @@ pub async fn identify_to_end(
         | Credential::Bearer(_)
         | Credential::Bound(..)
         | Credential::ForSite(..)
+        | Credential::Personal(..)
         | Credential::Pass(..) => Ok(recognise(app, credential, errand).await?.caller),
     }
 }

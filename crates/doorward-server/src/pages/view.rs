@@ -24,6 +24,7 @@ pub use self::account::{
     AccountPage, ActivityPage, Carrier, EventRow, NoticeRow, SessionRow, TokenRow, Whence,
 };
 pub use self::said::Said;
+pub use self::tokens::{PersonalRow, ServiceChoice, TokensPage};
 
 mod account;
 pub mod cookie;
@@ -31,6 +32,7 @@ mod said;
 #[cfg(test)]
 mod tests;
 pub mod token;
+mod tokens;
 
 /// Where a person goes after signing in, unless they came for something.
 const HOME: &str = "/account";

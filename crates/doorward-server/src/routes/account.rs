@@ -9,6 +9,7 @@ use http::StatusCode;
 use serde::Deserialize;
 
 use super::page::{self, PageQuery};
+use super::personal::Reader;
 use super::shape;
 use crate::App;
 use crate::answer::Problem;
@@ -44,9 +45,9 @@ pub async fn register(
     Ok((StatusCode::CREATED, axum::Json(shape::account(&account))).into_response())
 }
 
-/// `GET /api/v1/account`: the caller's own account.
-pub async fn show(caller: Caller) -> Result<Response, Problem> {
-    let account = caller.live().account().ok_or_else(Problem::unauthenticated)?;
+/// `GET /api/v1/account`: the caller's own account. A personal access token needs the scope `profile`.
+pub async fn show(reader: Reader) -> Result<Response, Problem> {
+    let account = reader.account().ok_or_else(Problem::unauthenticated)?;
     Ok(axum::Json(shape::account(account)).into_response())
 }
 

@@ -25,8 +25,9 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use crate::App;
 use crate::answer::Problem;
 use crate::edge::set;
-use crate::flow::forward::{self, Decision};
+use crate::flow::forward::{self, Asker, Decision};
 use crate::flow::identify::{Credential, Errand};
+use crate::flow::personal;
 use crate::request::{self, Client};
 use crate::settings::Site;
 
@@ -218,8 +219,11 @@ fn credential(app: &App, (headers, client): (&HeaderMap, &Client), origin: &Orig
             let (scheme, token) = text.split_once(' ')?;
             scheme.eq_ignore_ascii_case("bearer").then(|| token.to_owned())
         });
-        return bearer
-            .map_or(Credential::Unusable, |token| Credential::ForSite(token, origin.clone()));
+        return match bearer {
+            Some(text) if personal::is_one(&text) => Credential::Personal(text, origin.clone()),
+            Some(token) => Credential::ForSite(token, origin.clone()),
+            None => Credential::Unusable,
+        };
     }
     let own = match request::carried(app, headers) {
         Carried::Secret(_) => request::credential(app, headers, client),
@@ -246,8 +250,7 @@ async fn let_through(
     for name in names() {
         headers.insert(HeaderName::from_static(name), HeaderValue::from_static(""));
     }
-    let caller = decided.caller.as_ref();
-    if let Some((caller, account)) = caller.and_then(|it| Some((it, it.live().account()?))) {
+    if let Some(account) = decided.account() {
         let (username, role) = (account.username.as_str(), account.role.name());
         let email = account.email.as_ref().map_or("", |email| email.as_str());
         let id = account.id.to_string();
@@ -265,7 +268,9 @@ async fn let_through(
                 put(headers, name, value);
             }
         }
-        if let Some(text) = forward::assertion(app, caller, origin).await? {
+        if let Asker::Session(caller) = &decided.asker
+            && let Some(text) = forward::assertion(app, caller, origin).await?
+        {
             put(headers, doorward_wire::token::ASSERTION_HEADER, &text);
         }
     }

@@ -18,7 +18,7 @@ use crate::answer::Problem;
 use crate::answer::oauth::OAuthError;
 use crate::flow::client::{self, KnownClient, Standing};
 use crate::flow::issue::Proof;
-use crate::flow::{logout, refresh};
+use crate::flow::{logout, personal, refresh};
 use crate::request::{self, Client, Form, decoded};
 
 /// Who a request says it is from.
@@ -149,11 +149,12 @@ pub async fn introspect(
     let form = form?;
     let client = known(&app, &headers, &form).await?;
     let standing = client::look_at(&app, &client, presented(&form)?).await?;
-    Ok(axum::Json(standing.map_or_else(|| json!({ "active": false }), |it| active(&it)))
-        .into_response())
+    let issuer = app.settings.site.issuer();
+    let said = standing.map_or_else(|| json!({ "active": false }), |it| active(&it, issuer));
+    Ok(axum::Json(said).into_response())
 }
 
-fn active(standing: &Standing) -> Value {
+fn active(standing: &Standing, issuer: &str) -> Value {
     match standing {
         Standing::Account(account) => {
             let (claims, live) = &**account;
@@ -181,6 +182,22 @@ fn active(standing: &Standing) -> Value {
                 document["roles"] = json!(claims.roles);
             }
             document
+        }
+        Standing::Personal(personal) => {
+            let (token, account) = (personal.token(), personal.account());
+            json!({
+                "active": true,
+                "scope": token.grant.scope,
+                "client_id": token.grant.client,
+                "username": account.username.as_str(),
+                "token_type": "Bearer",
+                "exp": token.expires_at,
+                "iat": token.created_at,
+                "sub": account.id,
+                "aud": if token.grant.audience.is_empty() { issuer } else { &token.grant.audience },
+                "iss": issuer,
+                "jti": token.id,
+            })
         }
         Standing::Own(claims) => {
             let mut document = json!({
@@ -221,7 +238,9 @@ pub async fn revoke(
     match claimed(&headers, &form)? {
         Claimed::Own => {
             let token = presented(&form)?;
-            if token.starts_with(PREFIX) {
+            if personal::is_one(token) {
+                personal::end_found(&app, token, &device).await?;
+            } else if token.starts_with(PREFIX) {
                 logout::logout_by_refresh(&app, token, &device).await?;
             } else {
                 client::end_session_of(&app, token, &device).await?;
