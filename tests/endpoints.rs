@@ -178,6 +178,8 @@ fn shared() -> Vec<Expectation> {
         // Without the link nobody sets anything up, an administrator neither.
         row("POST", "/setup", [403; 4]).form(account),
         row("GET", "/continue", [303; 4]),
+        row("GET", "/status-lists", [200; 4]),
+        row("GET", "/status-lists/{number}", [404; 4]).at("/status-lists/0"),
         row("GET", "/oauth2/sign_in", [303; 4]),
         row("GET", "/oauth2/sign_out", [303; 4]),
         // A proxy says what it asks about.

@@ -41,6 +41,7 @@ pub(crate) fn good_token() -> String {
         groups: vec![],
         roles: vec![],
         cnf: None,
+        status: None,
     };
     token::sign(&claims, &key()).unwrap()
 }

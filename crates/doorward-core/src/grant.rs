@@ -110,6 +110,7 @@ impl Grant {
             groups: Vec::new(),
             roles,
             cnf: self.jkt.map(|key| Confirmation { jkt: key.to_string() }),
+            status: None,
         })
     }
 }

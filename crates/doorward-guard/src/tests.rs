@@ -60,6 +60,7 @@ fn bound_token(audience: &str, cnf: Option<Confirmation>) -> String {
         groups: Vec::new(),
         roles: Vec::new(),
         cnf,
+        status: None,
     };
     token::sign(&claims, &key()).unwrap()
 }

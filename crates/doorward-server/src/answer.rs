@@ -117,6 +117,22 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, "not-found", "There is nothing here.")
     }
 
+    /// The caller wants another kind of answer than there is.
+    #[must_use]
+    pub fn not_acceptable(kind: &'static str) -> Self {
+        Self::new(StatusCode::NOT_ACCEPTABLE, "not-acceptable", format!("This is {kind} only."))
+    }
+
+    /// What was true at another time is not kept.
+    #[must_use]
+    pub fn no_history() -> Self {
+        Self::new(
+            StatusCode::NOT_IMPLEMENTED,
+            "no-history",
+            "A status list says what is so now, and not what was at another time.",
+        )
+    }
+
     /// The method is not one of this path's.
     #[must_use]
     pub fn method_not_allowed() -> Self {

@@ -18,6 +18,7 @@ use tracing::Instrument;
 use crate::ambient::Ambient;
 use crate::feed::Feed;
 use crate::flow::forward::Said;
+use crate::flow::status::SaidLists;
 use crate::hashing::HashPool;
 use crate::keyring::Keyring;
 use crate::pages::onward::Rounds;
@@ -81,6 +82,7 @@ struct Shared {
     seen: SeenTokens,
     said: Said,
     rounds: Rounds,
+    said_lists: SaidLists,
     probing: tokio::sync::Mutex<()>,
 }
 
@@ -116,6 +118,7 @@ impl App {
             seen: SeenTokens::at_most(SEEN_TOKENS_MAX),
             said: Said::default(),
             rounds: Rounds::default(),
+            said_lists: SaidLists::default(),
             notes: NoteBudget::default(),
             touches: Touches::default(),
             told: Told::default(),
@@ -142,6 +145,11 @@ impl App {
     /// The assertions that were made of late.
     pub(crate) fn said(&self) -> &Said {
         &self.0.said
+    }
+
+    /// The status lists that were made of late.
+    pub(crate) fn said_lists(&self) -> &SaidLists {
+        &self.0.said_lists
     }
 
     /// How often browsers were sent on to sites of late.

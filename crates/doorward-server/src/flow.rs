@@ -16,4 +16,5 @@ pub mod personal;
 pub mod refresh;
 pub mod session;
 pub mod setup;
+pub mod status;
 pub mod suspicion;

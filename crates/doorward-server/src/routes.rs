@@ -16,6 +16,7 @@ pub mod personal;
 pub mod revocation;
 pub mod session;
 pub mod shape;
+pub mod status;
 pub mod well_known;
 
 use axum::Router;
@@ -128,6 +129,8 @@ fn rows() -> Vec<Row> {
             Who::Anybody,
             get(well_known::change_password),
         ),
+        (Method::GET, "/status-lists", Who::Anybody, get(status::lists)),
+        (Method::GET, "/status-lists/{number}", Who::Anybody, get(status::list)),
         (Method::GET, "/livez", Who::Anybody, get(health::live)),
         (Method::GET, "/readyz", Who::Anybody, get(health::ready)),
         (Method::GET, "/healthz", Who::Anybody, get(health::ready)),

@@ -161,6 +161,8 @@ pub struct Settings {
     pub signals: Reactions,
     /// The algorithm of tokens for our own API.
     pub algorithm: Algorithm,
+    /// Whether each access token says where its status is told.
+    pub status_list: bool,
     /// The other services that tokens may be for.
     pub audiences: Vec<Audience>,
     /// The origins whose scripts may use the API with a token.
@@ -187,6 +189,7 @@ impl Settings {
             binding: Policy::default(),
             signals: Reactions::default(),
             algorithm: Algorithm::EdDsa,
+            status_list: false,
             audiences: Vec::new(),
             cors: Origins::default(),
             sites: Sites::default(),

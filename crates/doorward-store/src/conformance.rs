@@ -29,6 +29,7 @@ pub mod log;
 pub mod notices;
 pub mod passwords;
 pub mod personals;
+pub mod places;
 pub mod proofs;
 pub mod refresh;
 pub mod renaming;
@@ -133,6 +134,8 @@ macro_rules! store_laws {
             personals::a_token_is_ended_by_its_owner_and_told,
             personals::a_token_of_a_past_epoch_is_not_listed_and_not_made,
             personals::tokens_are_bounded_and_go_when_their_time_is_over,
+            places::places_are_given_once,
+            places::a_place_is_revoked_with_what_its_token_hangs_from,
             proofs::a_proof_is_taken_once,
             proofs::of_parallel_showings_of_one_proof_one_counts,
             proofs::proofs_are_bounded_and_go_when_their_time_is_over,

@@ -18,7 +18,7 @@ use doorward_core::notice;
 use doorward_core::personal::PersonalToken;
 use doorward_core::refresh::RefreshToken;
 use doorward_core::retired::Retired;
-use doorward_core::revocation::{LogEntry, Revocation, Revoked, revoke};
+use doorward_core::revocation::{LogEntry, PlacedToken, Revocation, Revoked, revoke};
 use doorward_core::session::{Device, Owner, Session};
 use doorward_core::whereabouts::Visit;
 use doorward_wire::jose::Algorithm;
@@ -40,6 +40,7 @@ mod clients;
 mod data;
 mod notices;
 mod personals;
+mod places;
 mod refresh;
 mod sessions;
 #[cfg(test)]
@@ -77,6 +78,8 @@ struct State {
     bindings: HashMap<SessionId, KeptBinding>,
     refresh: HashMap<SecretDigest, KeptToken>,
     proofs: VecDeque<([u8; 32], UnixTime)>,
+    places: BTreeMap<u64, PlacedToken>,
+    place_count: u64,
     personals: BTreeMap<TokenId, (SecretDigest, PersonalToken)>,
     keys: Vec<SealedKey>,
     head: u64,

@@ -57,6 +57,7 @@ mod keys;
 mod log;
 mod notices;
 mod personals;
+mod places;
 mod proofs;
 mod reader;
 mod refresh;

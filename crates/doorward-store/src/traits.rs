@@ -9,7 +9,7 @@ use doorward_core::event::Event;
 use doorward_core::personal::PersonalToken;
 use doorward_core::refresh::HangingToken;
 use doorward_core::retired::Retired;
-use doorward_core::revocation::LogEntry;
+use doorward_core::revocation::{LogEntry, PlacedToken};
 use doorward_core::session::{Lifetimes, Touch};
 use doorward_core::username::Username;
 use doorward_wire::{
@@ -250,6 +250,22 @@ pub trait PersonalTokens: Send + Sync {
     async fn sweep_personals(&self, now: UnixTime, limit: usize) -> Result<u64, StoreFailed>;
 }
 
+/// Keeps which token has which place in the status lists.
+#[async_trait]
+pub trait StatusPlaces: Send + Sync {
+    /// Gives a token the next place. No place is given twice.
+    async fn place_token(&self, token: PlacedToken) -> Result<u64, StoreFailed>;
+
+    /// How many places were given.
+    async fn place_count(&self) -> Result<u64, StoreFailed>;
+
+    /// Those of `count` places from `first` on whose tokens the log says count no longer, in no order.
+    async fn revoked_places(&self, first: u64, count: u64) -> Result<Vec<u64>, StoreFailed>;
+
+    /// Forgets at most `limit` places whose tokens can be shown no longer, oldest first.
+    async fn sweep_places(&self, now: UnixTime, limit: usize) -> Result<u64, StoreFailed>;
+}
+
 /// Keeps clients: services that speak for themselves, or ask about tokens.
 #[async_trait]
 pub trait Clients: Send + Sync {
@@ -420,6 +436,7 @@ pub trait Store:
     + RefreshTokens
     + Proofs
     + PersonalTokens
+    + StatusPlaces
     + Clients
     + Keys
     + RevocationLog
@@ -438,6 +455,7 @@ impl<T> Store for T where
         + RefreshTokens
         + Proofs
         + PersonalTokens
+        + StatusPlaces
         + Clients
         + Keys
         + RevocationLog

@@ -14,6 +14,7 @@ pub mod revocation;
 pub mod seal;
 pub mod secret;
 pub mod sse;
+pub mod status_list;
 pub mod time;
 pub mod token;
 

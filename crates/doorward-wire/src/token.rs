@@ -149,7 +149,7 @@ pub fn sign(claims: &AccessClaims, key: &SigningKey) -> Result<String, SignFaile
 ///     amr: vec!["pwd".into()],
 ///     groups: vec![],
 ///     roles: vec![],
-///     cnf: None,
+///     cnf: None, status: None,
 /// };
 /// let text = token::sign(&claims, &key).unwrap();
 ///

@@ -147,6 +147,8 @@ pub struct SessionConfig {
 pub struct TokenConfig {
     /// The algorithm of tokens for our own API: `EdDSA`, `ES256`, `RS256` or `HS256`.
     pub algorithm: Option<AlgorithmName>,
+    /// Whether each access token has a place in a status list, for verifiers that know no feed of ours.
+    pub status_list: bool,
 }
 
 /// `[[audience]]`
@@ -374,6 +376,7 @@ impl Config {
             binding: self.session.bound.map_or_else(Policy::default, |bound| bound.0),
             signals: self.signals.reactions(),
             algorithm: self.token.algorithm.map_or(Algorithm::EdDsa, |name| name.0),
+            status_list: self.token.status_list,
             audiences: audiences.collect(),
             cors: self.cors.origins()?,
         })

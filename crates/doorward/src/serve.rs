@@ -204,6 +204,10 @@ async fn sweep(app: App, folder: DataDir) {
             store.sweep_revocations(now, slice).await.map(oldest_first)
         })
         .await;
+        in_slices("places in status lists", || async move {
+            store.sweep_places(now, slice).await.map(oldest_first)
+        })
+        .await;
         in_slices("personal access tokens", || async move {
             store.sweep_personals(now, slice).await.map(oldest_first)
         })

@@ -52,6 +52,7 @@ fn token(auth_time: u64) -> VerifiedToken {
         groups: vec![],
         roles: vec![],
         cnf: None,
+        status: None,
     };
     let expected = Expectation {
         issuer: "https://id.example",

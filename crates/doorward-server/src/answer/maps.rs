@@ -243,6 +243,7 @@ impl From<BindingError> for Problem {
 impl From<IssueError> for Problem {
     fn from(error: IssueError) -> Self {
         match error {
+            IssueError::Store(failure) => failure.into(),
             IssueError::NotOffered => Self::invalid(
                 "/audience",
                 "unknown-audience",

@@ -10,12 +10,13 @@ use doorward_core::client::{Client, PREFIX, ScopeRefused};
 use doorward_core::device::Device;
 use doorward_core::event::{Event, EventKind};
 use doorward_core::grant::{ACCESS_TOKEN_LIFE, OWN_CLIENT};
+use doorward_core::revocation::PlacedToken;
 use doorward_core::session::LiveSession;
 use doorward_store::act::StoreFailed;
 use doorward_wire::jose::Thumbprint;
 use doorward_wire::token::{
-    AccessClaims, Audiences, ClientClaims, Confirmation, Expectation, Shown, VerifiedClientToken,
-    VerifiedToken,
+    AccessClaims, Audiences, ClientClaims, Confirmation, Expectation, LEEWAY, Shown,
+    VerifiedClientToken, VerifiedToken,
 };
 use doorward_wire::{ClientId, PresentedSecret, SecretDigest};
 
@@ -23,6 +24,7 @@ use super::dpop::{self, ShownProof};
 use super::identify::{self, Credential, IdentifyError};
 use super::issue::{self, AccessToken, IssueError};
 use super::personal::{self, Personal, ShowError};
+use super::status;
 use crate::App;
 
 /// A client that showed its secret. Only [`authenticate`] makes one.
@@ -98,17 +100,28 @@ pub async fn own_token(
     let scope = client.grant(scope)?;
     let key = issue::signing_key(app, app.settings.algorithm, "").await.map_err(IssueError::Key)?;
     let (issuer, now) = (app.settings.site.issuer(), app.ambient.now());
+    let (jti, iat) = (app.ambient.token_id(), now.max(client.tokens_from));
+    let exp = now.after(ACCESS_TOKEN_LIFE);
+    let placed = PlacedToken {
+        jti,
+        sid: None,
+        account: None,
+        client: Some(client.id),
+        since: iat,
+        expires_at: exp.after(LEEWAY),
+    };
     let claims = ClientClaims {
         iss: issuer.to_owned(),
         sub: client.id,
         aud: Audiences::one(issuer),
-        exp: now.after(ACCESS_TOKEN_LIFE),
+        exp,
         // One that is issued in the second of a revocation counts from the next on.
-        iat: now.max(client.tokens_from),
-        jti: app.ambient.token_id(),
+        iat,
+        jti,
         client_id: client.id,
         scope: scope.clone(),
         cnf: jkt.map(|key| Confirmation { jkt: key.to_string() }),
+        status: status::place(app, placed).await.map_err(IssueError::Store)?,
     };
     let jwt = claims.sign(&key).map_err(|_| IssueError::Sign)?;
     Ok((AccessToken { jwt, life: ACCESS_TOKEN_LIFE }, scope))

@@ -4,10 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use doorward_core::grant::Grant;
+use doorward_core::revocation::PlacedToken;
 use doorward_core::session::{Device, LiveSession};
+use doorward_store::act::StoreFailed;
 use doorward_wire::jose::{Algorithm, SigningKey};
+use doorward_wire::token::LEEWAY;
 use doorward_wire::{FreshSecret, token};
 
+use super::status;
 use crate::App;
 use crate::keyring::KeyError;
 
@@ -79,6 +83,9 @@ pub enum IssueError {
     /// The token could not be signed.
     #[error("a token could not be signed")]
     Sign,
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreFailed),
 }
 
 /// Signs an access token for a live session.
@@ -91,8 +98,20 @@ pub async fn access_token(
     let key = signing_key(app, algorithm, &grant.audience).await?;
     let now = app.ambient.now();
     let issuer = app.settings.site.issuer();
-    let claims =
+    let mut claims =
         grant.claims(live, issuer, app.ambient.token_id(), now).ok_or(IssueError::NotOffered)?;
+    claims.status = status::place(
+        app,
+        PlacedToken {
+            jti: claims.jti,
+            sid: Some(claims.sid),
+            account: Some(claims.sub),
+            client: None,
+            since: claims.auth_time,
+            expires_at: claims.exp.after(LEEWAY),
+        },
+    )
+    .await?;
     let lasts = claims.exp.since(now);
     let jwt = token::sign(&claims, &key).map_err(|_| IssueError::Sign)?;
     Ok(AccessToken { jwt, life: lasts })

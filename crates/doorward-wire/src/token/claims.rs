@@ -9,6 +9,7 @@ use serde::de::{Error, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::id::{AccountId, SessionId, TokenId};
+use crate::status_list::Status;
 use crate::time::UnixTime;
 
 /// 9999-12-31T23:59:59Z: a time beyond it cannot be written in RFC 3339, so it is nobody's.
@@ -60,6 +61,9 @@ pub struct AccessClaims {
     /// The key it is bound to, if it is.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     pub cnf: Option<Confirmation>,
+    /// Where its status is told, if it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<Status>,
 }
 
 /// The key that a token is bound to (RFC 9449, section 6). Another way to bind it is one that we

@@ -15,6 +15,7 @@ use super::{
 };
 use crate::id::{ClientId, TokenId};
 use crate::jose::{KeySet, SignFailed, SigningKey, sign_compact};
+use crate::status_list::Status;
 use crate::time::UnixTime;
 
 /// What an access token of a client itself says.
@@ -41,6 +42,9 @@ pub struct ClientClaims {
     /// The key it is bound to, if it is.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     pub cnf: Option<Confirmation>,
+    /// Where its status is told, if it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<Status>,
 }
 
 /// A client's token that was good when it was signed and has not expired. Whether the client is still
@@ -77,7 +81,7 @@ impl VerifiedClientToken {
     ///     jti: TokenId(1),
     ///     client_id: ClientId(1),
     ///     scope: "doorward.revocations".into(),
-    ///     cnf: None,
+    ///     cnf: None, status: None,
     /// };
     /// let text = claims.sign(&key).unwrap();
     /// let keys = KeySet::of([key.verifying_key()]).unwrap();

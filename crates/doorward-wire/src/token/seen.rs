@@ -47,7 +47,7 @@ const SHARDS: usize = 16;
 /// #     iss: "https://id.example".into(), sub: AccountId(1), aud: Audiences::one("https://api.example"),
 /// #     exp: UnixTime(now.0 + 300), iat: now, nbf: None, jti: TokenId(1), client_id: "shop".into(),
 /// #     scope: "orders".into(), sid: SessionId(1), auth_time: now, acr: "aal1".into(),
-/// #     amr: vec!["pwd".into()], groups: vec![], roles: vec![], cnf: None,
+/// #     amr: vec!["pwd".into()], groups: vec![], roles: vec![], cnf: None, status: None,
 /// # };
 /// # let text = token::sign(&claims, &key).unwrap();
 /// # let keys = KeySet::of([key.verifying_key()]).unwrap();

@@ -36,6 +36,7 @@ pub(super) fn claims() -> AccessClaims {
         groups: vec![],
         roles: vec![],
         cnf: None,
+        status: None,
     }
 }
 
@@ -598,6 +599,7 @@ fn a_clients_token_is_no_accounts_and_an_accounts_no_clients() {
         client_id: crate::id::ClientId(1),
         scope: String::new(),
         cnf: None,
+        status: None,
     };
     let text = client.sign(&key()).unwrap();
     let read = |text: &str| VerifiedClientToken::verify(text, &keys(), &EXPECTED, NOW);
