@@ -67,7 +67,24 @@ fn change(_: &Sample) -> Value {
 }
 
 fn expectations() -> Vec<Expectation> {
-    shared().into_iter().chain(own_pages()).chain(personal_tokens()).collect()
+    shared().into_iter().chain(own_pages()).chain(personal_tokens()).chain(signals()).collect()
+}
+
+/// Shared signals. With a client's token: `journeys::signals`.
+fn signals() -> Vec<Expectation> {
+    let stream = |method| row(method, "/ssf/stream", [401; 4]);
+    vec![
+        row("GET", "/.well-known/ssf-configuration", [200; 4]),
+        stream("POST"),
+        stream("GET"),
+        stream("PATCH"),
+        stream("PUT"),
+        stream("DELETE"),
+        row("GET", "/ssf/status", [401; 4]),
+        row("POST", "/ssf/status", [401; 4]),
+        row("POST", "/ssf/verify", [401; 4]),
+        row("POST", "/ssf/poll/{stream}", [401; 4]).at("/ssf/poll/str_00000000000000000000000000"),
+    ]
 }
 
 /// Personal access tokens, in the API and on their page.

@@ -25,6 +25,7 @@ mod refresh;
 mod refresh_storm;
 mod review;
 mod revocations;
+mod signals;
 mod status_lists;
 mod store_failure;
 mod token;

@@ -22,6 +22,8 @@ fn readers() -> Vec<(Method, &'static str, bool)> {
         .into_iter()
         .filter(|route| matches!(route.method, Method::POST | Method::PUT))
         .filter(|route| !unread.contains(&route.path))
+        // Who is no client is not read at all.
+        .filter(|route| !route.path.starts_with("/ssf/"))
         .map(|route| (route.method, route.path, route.path.starts_with("/api/")))
         .collect()
 }

@@ -25,8 +25,12 @@ const ORIGINS: [&str; 10] = [
 ];
 
 /// Where anybody may read, without credentials: what is published for it.
-const PUBLISHED: [&str; 3] =
-    ["/.well-known/jwks.json", "/.well-known/oauth-authorization-server", "/status-lists"];
+const PUBLISHED: [&str; 4] = [
+    "/.well-known/jwks.json",
+    "/.well-known/oauth-authorization-server",
+    "/.well-known/ssf-configuration",
+    "/status-lists",
+];
 
 #[track_caller]
 fn assert_kept(reply: &Reply, path: &str, what: &str) {
@@ -76,7 +80,7 @@ async fn no_answer_may_be_read_by_another_origin_but_what_is_published() {
             }
         }
     }
-    assert_eq!(read, 2 * 3 * 11, "the control: what is published is there for all of them");
+    assert_eq!(read, 2 * 4 * 11, "the control: what is published is there for all of them");
     // An error says no more to anybody than a page does.
     let missing = ask(&signed_in, "GET", "/no-such-page", "https://evil.example").await;
     assert_kept(&missing.must_be(404), "/no-such-page", "an error");

@@ -19,6 +19,7 @@ pub mod refresh;
 pub mod retired;
 pub mod revocation;
 pub mod session;
+pub mod signal;
 pub mod site;
 pub mod username;
 pub mod whereabouts;

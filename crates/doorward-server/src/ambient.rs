@@ -4,7 +4,9 @@
 //! moves it by hand.
 
 use doorward_wire::jose::Algorithm;
-use doorward_wire::{ClientId, EventId, FreshSecret, KeyId, SessionId, TokenId, UnixTime};
+use doorward_wire::{
+    ClientId, EventId, FreshSecret, KeyId, SessionId, StreamId, TokenId, UnixTime,
+};
 use zeroize::Zeroizing;
 
 /// Tells the time.
@@ -86,6 +88,12 @@ impl Ambient {
     #[must_use]
     pub fn client_id(&self) -> ClientId {
         ClientId::new(self.clock.unix_ms(), self.random())
+    }
+
+    /// A new id of a stream of signals.
+    #[must_use]
+    pub fn stream_id(&self) -> StreamId {
+        StreamId::new(self.clock.unix_ms(), self.random())
     }
 
     /// A new token id.

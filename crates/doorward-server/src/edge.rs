@@ -218,8 +218,9 @@ fn draw(
     client: &Client,
 ) -> Response {
     let path = uri.path();
-    let is_api =
-        ["/api/", "/.well-known/", "/dbsc/", "/oauth/"].iter().any(|under| path.starts_with(under));
+    let is_api = ["/api/", "/.well-known/", "/dbsc/", "/oauth/", "/ssf/", "/status-lists"]
+        .iter()
+        .any(|under| path.starts_with(under));
     if let Some(page) = problem.page().filter(|_| !is_api) {
         return pages::detour(page, method, uri);
     }

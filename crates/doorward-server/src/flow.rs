@@ -16,5 +16,6 @@ pub mod personal;
 pub mod refresh;
 pub mod session;
 pub mod setup;
+pub mod signal;
 pub mod status;
 pub mod suspicion;

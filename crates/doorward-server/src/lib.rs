@@ -22,6 +22,7 @@ pub mod keyring;
 pub mod listen;
 pub mod pages;
 pub mod places;
+pub mod push;
 pub mod request;
 pub mod routes;
 pub mod settings;

@@ -16,11 +16,12 @@ pub mod personal;
 pub mod revocation;
 pub mod session;
 pub mod shape;
+pub mod signal;
 pub mod status;
 pub mod well_known;
 
 use axum::Router;
-use axum::routing::{MethodRouter, delete, get, post, put};
+use axum::routing::{MethodRouter, delete, get, patch, post, put};
 use doorward_wire::dbsc::{REFRESH_PATH, REGISTER_PATH};
 use http::Method;
 
@@ -76,6 +77,22 @@ fn personal_rows() -> [Row; 7] {
         (Method::POST, "/account/tokens", Who::Member, post(pages::tokens::make)),
         (Method::GET, "/account/tokens/end", Who::Member, get(pages::tokens::to_tokens)),
         (Method::POST, "/account/tokens/end", Who::Member, post(pages::tokens::end)),
+    ]
+}
+
+/// Shared signals, for receivers of others.
+fn signal_rows() -> [Row; 10] {
+    [
+        (Method::GET, "/.well-known/ssf-configuration", Who::Anybody, get(signal::configuration)),
+        (Method::POST, "/ssf/stream", Who::Client, post(signal::create)),
+        (Method::GET, "/ssf/stream", Who::Client, get(signal::show)),
+        (Method::PATCH, "/ssf/stream", Who::Client, patch(signal::change)),
+        (Method::PUT, "/ssf/stream", Who::Client, put(signal::change)),
+        (Method::DELETE, "/ssf/stream", Who::Client, delete(signal::delete)),
+        (Method::GET, "/ssf/status", Who::Client, get(signal::status)),
+        (Method::POST, "/ssf/status", Who::Client, post(signal::switch)),
+        (Method::POST, "/ssf/verify", Who::Client, post(signal::verify)),
+        (Method::POST, "/ssf/poll/{stream}", Who::Client, post(signal::poll)),
     ]
 }
 
@@ -157,6 +174,7 @@ fn rows() -> Vec<Row> {
     api.into_iter()
         .chain(device_rows())
         .chain(personal_rows())
+        .chain(signal_rows())
         .chain(open)
         .chain(oauth_rows())
         .chain(pages)

@@ -15,5 +15,5 @@ mod traits;
 pub use table::TableSize;
 pub use traits::{
     Accounts, Bindings, Clients, Events, Keys, Notices, PersonalTokens, Probe, Proofs,
-    RefreshTokens, RevocationLog, SessionData, Sessions, Setup, StatusPlaces, Store,
+    RefreshTokens, RevocationLog, SessionData, Sessions, Setup, Signals, StatusPlaces, Store,
 };

@@ -20,10 +20,11 @@ use doorward_core::refresh::RefreshToken;
 use doorward_core::retired::Retired;
 use doorward_core::revocation::{LogEntry, PlacedToken, Revocation, Revoked, revoke};
 use doorward_core::session::{Device, Owner, Session};
+use doorward_core::signal::{Signal, Stream};
 use doorward_core::whereabouts::Visit;
 use doorward_wire::jose::Algorithm;
 use doorward_wire::{
-    AccountId, ClientId, EventId, KeyId, SecretDigest, SessionId, TokenId, UnixTime,
+    AccountId, ClientId, EventId, KeyId, SecretDigest, SessionId, StreamId, TokenId, UnixTime,
 };
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::watch;
@@ -43,6 +44,7 @@ mod personals;
 mod places;
 mod refresh;
 mod sessions;
+mod signals;
 #[cfg(test)]
 mod tests;
 
@@ -80,6 +82,9 @@ struct State {
     proofs: VecDeque<([u8; 32], UnixTime)>,
     places: BTreeMap<u64, PlacedToken>,
     place_count: u64,
+    streams: BTreeMap<ClientId, Stream>,
+    signals: BTreeMap<u64, (StreamId, Signal)>,
+    signal_count: u64,
     personals: BTreeMap<TokenId, (SecretDigest, PersonalToken)>,
     keys: Vec<SealedKey>,
     head: u64,
@@ -136,6 +141,7 @@ impl State {
         self.head += 1;
         self.log.push(LogEntry { seq: self.head, revocation });
         self.appended.send_replace(self.head);
+        self.signal(&revocation);
     }
 
     fn account_of(&self, owner: Owner) -> Option<&Account> {

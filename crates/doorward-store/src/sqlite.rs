@@ -64,6 +64,7 @@ mod refresh;
 mod schema;
 mod sessions;
 mod setup;
+mod signals;
 mod sweep;
 #[cfg(test)]
 mod tests;

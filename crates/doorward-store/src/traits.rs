@@ -11,9 +11,10 @@ use doorward_core::refresh::HangingToken;
 use doorward_core::retired::Retired;
 use doorward_core::revocation::{LogEntry, PlacedToken};
 use doorward_core::session::{Lifetimes, Touch};
+use doorward_core::signal::{Signal, Stream};
 use doorward_core::username::Username;
 use doorward_wire::{
-    AccountId, ClientId, EventId, KeyId, SecretDigest, SessionId, TokenId, UnixTime,
+    AccountId, ClientId, EventId, KeyId, SecretDigest, SessionId, StreamId, TokenId, UnixTime,
 };
 use tokio::sync::watch;
 
@@ -266,6 +267,44 @@ pub trait StatusPlaces: Send + Sync {
     async fn sweep_places(&self, now: UnixTime, limit: usize) -> Result<u64, StoreFailed>;
 }
 
+/// Keeps who is told when sessions end, and what they have not acknowledged yet.
+///
+/// A signal is kept in the act that ends a session, whichever act that is.
+#[async_trait]
+pub trait Signals: Send + Sync {
+    /// Keeps a new stream, unless its client has one, or there are `most`. Says whether it did.
+    async fn add_stream(&self, stream: Stream, most: u64) -> Result<bool, StoreFailed>;
+
+    /// Finds the stream of a client.
+    async fn stream_of(&self, client: ClientId) -> Result<Option<Stream>, StoreFailed>;
+
+    /// The streams that are on and are pushed to.
+    async fn push_streams(&self) -> Result<Vec<Stream>, StoreFailed>;
+
+    /// Changes where a stream is pushed to and whether it is on. Says whether it is there.
+    async fn change_stream(&self, changed: Stream) -> Result<bool, StoreFailed>;
+
+    /// Forgets the stream of a client, and what waits for it. Says whether there was one.
+    async fn delete_stream(&self, client: ClientId) -> Result<bool, StoreFailed>;
+
+    /// Has a stream say that it works. Says whether there was room for that.
+    async fn verify_stream(
+        &self,
+        stream: StreamId,
+        state: Option<String>,
+        at: UnixTime,
+    ) -> Result<bool, StoreFailed>;
+
+    /// At most `limit` of what a stream has not acknowledged, oldest first.
+    async fn signals(&self, stream: StreamId, limit: usize) -> Result<Vec<Signal>, StoreFailed>;
+
+    /// Forgets what a stream has heard. Numbers that are not its own are passed over.
+    async fn acknowledge(&self, stream: StreamId, numbers: &[u64]) -> Result<(), StoreFailed>;
+
+    /// Forgets at most `limit` signals from before `before`, oldest first.
+    async fn sweep_signals(&self, before: UnixTime, limit: usize) -> Result<u64, StoreFailed>;
+}
+
 /// Keeps clients: services that speak for themselves, or ask about tokens.
 #[async_trait]
 pub trait Clients: Send + Sync {
@@ -437,6 +476,7 @@ pub trait Store:
     + Proofs
     + PersonalTokens
     + StatusPlaces
+    + Signals
     + Clients
     + Keys
     + RevocationLog
@@ -456,6 +496,7 @@ impl<T> Store for T where
         + Proofs
         + PersonalTokens
         + StatusPlaces
+        + Signals
         + Clients
         + Keys
         + RevocationLog

@@ -129,6 +129,10 @@ id! {
     ClientId, "cli_"
 }
 id! {
+    /// Names a stream of shared signals.
+    StreamId, "str_"
+}
+id! {
     /// Names an entry of the event log.
     EventId, "evt_"
 }

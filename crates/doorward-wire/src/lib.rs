@@ -12,12 +12,13 @@ pub mod json;
 pub mod personal;
 pub mod revocation;
 pub mod seal;
+pub mod secevent;
 pub mod secret;
 pub mod sse;
 pub mod status_list;
 pub mod time;
 pub mod token;
 
-pub use id::{AccountId, ClientId, EventId, KeyId, SessionId, TokenId};
+pub use id::{AccountId, ClientId, EventId, KeyId, SessionId, StreamId, TokenId};
 pub use secret::{FreshSecret, MalformedSecret, PresentedSecret, SecretDigest};
 pub use time::UnixTime;

@@ -6,11 +6,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
+use doorward_core::signal::KEPT as SIGNALS_KEPT;
 use doorward_server::app::App;
 use doorward_server::flow::{issue, setup};
-use doorward_server::listen;
 use doorward_server::places::Places;
 use doorward_server::settings::Site;
+use doorward_server::{listen, push};
 use doorward_store::act::{StoreFailed, Swept};
 use doorward_store::sqlite::Shape;
 use tokio::net::TcpListener;
@@ -63,6 +64,7 @@ pub async fn serve(
     let stop = stop_signal()?;
     let sweeper = tokio::spawn(sweep(app.clone(), folder.clone()));
     let turner = tokio::spawn(turn_keys(app.clone()));
+    let pusher = tokio::spawn(push::run(app.clone()));
     announce(
         &app,
         &Announcement { bound, folder: folder.path(), is_new, link: link.as_deref() },
@@ -74,6 +76,7 @@ pub async fn serve(
     listen::serve(app.clone(), listener, stop).await;
     sweeper.abort();
     turner.abort();
+    pusher.abort();
     app.write_touches().await;
     tracing::info!("stopped");
     Ok(())
@@ -202,6 +205,10 @@ async fn sweep(app: App, folder: DataDir) {
         in_slices("ended sessions", || store.sweep(lifetimes, now, SESSION_SLICE)).await;
         in_slices("expired revocations", || async move {
             store.sweep_revocations(now, slice).await.map(oldest_first)
+        })
+        .await;
+        in_slices("signals that nobody heard", || async move {
+            store.sweep_signals(now.before(SIGNALS_KEPT), slice).await.map(oldest_first)
         })
         .await;
         in_slices("places in status lists", || async move {

@@ -2,6 +2,7 @@
 //! compile until it has an answer.
 
 use doorward_core::csrf::CsrfRefusal;
+use doorward_core::signal::SIGNALS_SCOPE;
 use doorward_store::act::{DataError, StoreFailed};
 use doorward_wire::json::{JsonError, JsonErrorKind};
 use http::{StatusCode, header};
@@ -20,6 +21,7 @@ use crate::flow::notice::AnswerError;
 use crate::flow::password::ProveError;
 use crate::flow::personal::{MakeError, ShowError};
 use crate::flow::refresh::RefreshError;
+use crate::flow::signal::SignalError;
 use crate::hashing::Busy;
 use crate::keyring::KeyError;
 
@@ -68,6 +70,36 @@ impl From<MakeError> for Problem {
                 "An account has fifty personal access tokens at the most. Revoke one first.",
             ),
             MakeError::Store(failure) => failure.into(),
+        }
+    }
+}
+
+impl From<SignalError> for Problem {
+    fn from(error: SignalError) -> Self {
+        match error {
+            SignalError::Scope => Self::insufficient_scope(SIGNALS_SCOPE),
+            SignalError::Unknown => Self::not_found(),
+            SignalError::Taken => Self::new(
+                StatusCode::CONFLICT,
+                "stream-taken",
+                "A client has one stream, and there are a hundred at the most.",
+            ),
+            SignalError::Endpoint => Self::invalid(
+                "/delivery/endpoint_url",
+                "malformed-endpoint",
+                "Signals are pushed to https addresses, of 2048 bytes at the most.",
+            ),
+            SignalError::State => {
+                Self::invalid("/state", "too-long", "state has 1024 bytes at the most.")
+            }
+            SignalError::TooMany => Self::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "too-many",
+                "Ten verifications wait already. Fetch them first.",
+            )
+            .with_retry(),
+            SignalError::Store(failure) => failure.into(),
+            SignalError::Issue(error) => error.into(),
         }
     }
 }
@@ -243,13 +275,14 @@ impl From<BindingError> for Problem {
 impl From<IssueError> for Problem {
     fn from(error: IssueError) -> Self {
         match error {
-            IssueError::Store(failure) => failure.into(),
             IssueError::NotOffered => Self::invalid(
                 "/audience",
                 "unknown-audience",
                 "Tokens are not issued for this audience.",
             ),
-            IssueError::Key(KeyError::Store(failure)) => failure.into(),
+            IssueError::Store(failure) | IssueError::Key(KeyError::Store(failure)) => {
+                failure.into()
+            }
             IssueError::Key(error) => {
                 tracing::error!(%error, "there is no signing key");
                 Self::internal()

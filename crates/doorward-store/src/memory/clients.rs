@@ -74,6 +74,7 @@ impl Clients for MemoryStore {
         if state.clients.remove(&id).is_none() {
             return Ok(false);
         }
+        state.forget_stream(id);
         state.revoke(revoke(Revoked::Client(id), Client::revoked_at(now)));
         state.note(event);
         Ok(true)

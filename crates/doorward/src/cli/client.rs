@@ -6,6 +6,7 @@ use doorward_core::client::{Client, ClientName, PREFIX};
 use doorward_core::device::Device;
 use doorward_core::event::{Event, EventKind};
 use doorward_core::grant::REVOCATIONS_SCOPE;
+use doorward_core::signal::SIGNALS_SCOPE;
 use doorward_server::ambient::Ambient;
 use doorward_server::settings::Settings;
 use doorward_store::Store;
@@ -20,7 +21,7 @@ use crate::terminal::{confirm, say};
 const PAGE: usize = 500;
 
 /// What a client's own tokens may allow at our API. To administrate is for people.
-const SCOPES: [&str; 1] = [REVOCATIONS_SCOPE];
+const SCOPES: [&str; 2] = [REVOCATIONS_SCOPE, SIGNALS_SCOPE];
 
 /// `doorward client …`
 #[derive(Debug, Subcommand)]
@@ -29,7 +30,7 @@ pub(super) enum ClientCommand {
     Add {
         /// What people call it.
         name: String,
-        /// What its own tokens may allow: doorward.revocations; may be repeated
+        /// What its own tokens may allow: doorward.revocations, doorward.signals; may be repeated
         #[arg(long = "scope", value_name = "SCOPE")]
         scopes: Vec<String>,
         /// An audience it serves: about tokens for it the client may ask; may be repeated
