@@ -5,6 +5,7 @@
 //! with the server's own key.
 
 mod algorithms;
+mod bombs;
 mod claims;
 mod parameters;
 mod presentation;

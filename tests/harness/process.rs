@@ -174,6 +174,13 @@ impl Process {
         self.url.split_once("://").unwrap().1
     }
 
+    /// How much memory it holds, in KiB.
+    pub(crate) fn resident_kib(&self) -> u64 {
+        let said = std::fs::read_to_string(format!("/proc/{}/status", self.id())).unwrap();
+        let line = said.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse().unwrap()
+    }
+
     /// Everything on its standard output so far.
     pub(crate) fn stdout(&self) -> String {
         self.stdout.text()
