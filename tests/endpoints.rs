@@ -322,7 +322,10 @@ async fn a_token_gets_from_the_api_what_a_cookie_gets() {
         };
         let reply = request.await;
         let what = format!("{} {}", row.method, row.path);
-        assert_eq!(reply.status.as_u16(), row.statuses[2], "{what}: {}", reply.describe());
+        // A key for a year is made in person, and by no program.
+        let is_in_person = row.method == "POST" && row.path == "/api/v1/account/tokens";
+        let expected = if is_in_person { 403 } else { row.statuses[2] };
+        assert_eq!(reply.status.as_u16(), expected, "{what}: {}", reply.describe());
     }
 }
 

@@ -263,7 +263,11 @@ async fn a_token_for_the_site_opens_it_and_another_does_not() {
     server.whoami(&wiki.access).await.must_be(401);
     // A bad one never falls back: not to a pass, and not to nobody.
     asked("/notes", "x.y.z").cookie(&pass).await.must_be(401);
-    asked("/public/x", "x.y.z").await.must_be(401);
+    // What is open to anybody is open to whoever shows the app a key of its own.
+    let open = asked("/public/x", "x.y.z").cookie(&pass).await.must_be(200);
+    assert_eq!(open.header("remote-user"), Some(""));
+    let own = about(&server, "GET", "/public/x").header("authorization", "Basic YTpi");
+    assert_eq!(own.await.must_be(200).header("remote-user"), Some(""));
 }
 
 #[tokio::test]

@@ -12,8 +12,7 @@ use doorward_core::event::EventKind;
 use doorward_core::retired::RetiredRefusal;
 use doorward_wire::cookie::Carried;
 use doorward_wire::dbsc::PresentedTicket;
-use doorward_wire::dpop::HEADER;
-use doorward_wire::jose::Thumbprint;
+use doorward_wire::dpop::{HEADER, Proof};
 use doorward_wire::{SecretDigest, UnixTime, json};
 use http::request::Parts;
 use http::{HeaderMap, Method, Request, header};
@@ -144,17 +143,17 @@ pub fn credential(app: &App, headers: &HeaderMap, client: &Client) -> Credential
     }
 }
 
-/// The key that a request for tokens shows, if it shows one: they are to be bound to it (RFC 9449,
-/// section 5).
-pub async fn shown_key(
+/// The proof of a key that a request for tokens shows, if it shows one: they are to be bound to it (RFC
+/// 9449, section 5). It is not spent by that.
+pub fn shown_key(
     app: &App,
     headers: &HeaderMap,
     client: &Client,
-) -> Result<Option<Thumbprint>, DpopError> {
+) -> Result<Option<Proof>, DpopError> {
     if !headers.contains_key(HEADER) {
         return Ok(None);
     }
-    dpop::accept(app, &shown_proof(headers, client)).await.map(Some)
+    dpop::read(app, &shown_proof(headers, client), None).map(Some)
 }
 
 /// The one proof of a request.

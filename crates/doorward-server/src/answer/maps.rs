@@ -47,6 +47,11 @@ impl From<MakeError> for Problem {
     fn from(error: MakeError) -> Self {
         match error {
             MakeError::Nobody => Self::unauthenticated(),
+            MakeError::NotInPerson => Self::new(
+                StatusCode::FORBIDDEN,
+                "in-person-only",
+                "A personal access token is made by its owner in person: with the session cookie.",
+            ),
             MakeError::TooLongAgo => Self::too_long_ago(),
             MakeError::Name => Self::invalid(
                 "/name",
@@ -315,6 +320,7 @@ impl From<LoginError> for Problem {
                 tracing::error!("a password could not be checked");
                 Self::internal()
             }
+            LoginError::Proof(error) => error.into(),
             LoginError::Store(failure) => failure.into(),
             LoginError::Issue(error) => error.into(),
         }
@@ -340,6 +346,7 @@ impl From<RefreshError> for Problem {
                 tracing::info!(%error, "a refresh does not look like its session's own");
                 Self::reauthentication_required()
             }
+            RefreshError::Proof(error) => error.into(),
             RefreshError::Store(failure) => failure.into(),
             RefreshError::Issue(error) => error.into(),
         }

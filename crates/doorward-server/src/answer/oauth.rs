@@ -125,6 +125,7 @@ impl From<RefreshError> for OAuthError {
                 tracing::info!(%error, "a refresh token was refused");
                 Self::invalid_grant()
             }
+            RefreshError::Proof(error) => error.into(),
             RefreshError::Store(failure) => failure.into(),
             RefreshError::Issue(error) => error.into(),
         }

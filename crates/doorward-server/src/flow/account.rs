@@ -141,7 +141,7 @@ impl Again {
             wish: Wish { carrier: Carrier::Cookie, remembered: false },
             scope: String::new(),
             audience: String::new(),
-            jkt: None,
+            proof: None,
             carry: Vec::new(),
             before: None,
             device,
@@ -153,6 +153,7 @@ impl Again {
             LoginError::Wrong
             | LoginError::UnknownAudience
             | LoginError::MalformedScope
+            | LoginError::Proof(_)
             | LoginError::Issue(_) => refusal,
         })
     }

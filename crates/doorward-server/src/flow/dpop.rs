@@ -73,9 +73,10 @@ pub async fn spend(app: &App, proof: &Proof) -> Result<(), DpopError> {
     }
 }
 
-/// Takes the proof of a request for tokens, and says which key it shows.
-pub async fn accept(app: &App, shown: &ShownProof) -> Result<Thumbprint, DpopError> {
-    let proof = read(app, shown, None)?;
-    spend(app, &proof).await?;
-    Ok(proof.thumbprint())
+/// Takes the proof of a request for tokens, if there is one, and says which key it shows. Ask once whoever
+/// asks is known: what strangers send must take no room among the proofs that are remembered.
+pub async fn accept(app: &App, proof: Option<&Proof>) -> Result<Option<Thumbprint>, DpopError> {
+    let Some(proof) = proof else { return Ok(None) };
+    spend(app, proof).await?;
+    Ok(Some(proof.thumbprint()))
 }

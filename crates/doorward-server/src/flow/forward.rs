@@ -124,15 +124,7 @@ pub async fn decide(
     let unknown = || ForwardError::UnknownSite(origin.clone());
     let site = app.settings.protected(origin).ok_or_else(unknown)?;
     let asker = asker(app, credential, errand).await?;
-    let Ruling { mut verdict, rule } = site.rule_on(visit, asker.member(), app.ambient.now());
-    // A bad token is never "nobody": what is open to anybody is not open to it.
-    let is_token = matches!(
-        credential,
-        Credential::ForSite(..) | Credential::Personal(..) | Credential::Unusable
-    );
-    if is_token && matches!(asker, Asker::Nobody) && verdict == Verdict::Allowed {
-        verdict = Verdict::SignIn;
-    }
+    let Ruling { verdict, rule } = site.rule_on(visit, asker.member(), app.ambient.now());
     tracing::debug!(%origin, method = visit.method, path = visit.path, ?verdict, rule, "authz");
     Ok(Decision { verdict, asker })
 }

@@ -13,10 +13,11 @@ use doorward_core::refresh::RefreshToken;
 use doorward_core::session::{Carrier, Device, Session, Wish};
 use doorward_core::username::Username;
 use doorward_store::act::{NewSession, SessionError, StoreFailed};
-use doorward_wire::jose::Thumbprint;
+use doorward_wire::dpop::Proof;
 use doorward_wire::{AccountId, SecretDigest};
 
-use super::issue::{self, IssueError, Proof, Tokens, Welcome};
+use super::dpop::{self, DpopError};
+use super::issue::{self, IssueError, Tokens, Welcome};
 use crate::App;
 use crate::hashing::Busy;
 
@@ -32,8 +33,8 @@ pub struct Attempt {
     pub scope: String,
     /// The service that the access tokens are for. Empty means our own API.
     pub audience: String,
-    /// The key that the tokens are to be bound to, by a proof that was checked.
-    pub jkt: Option<Thumbprint>,
+    /// A proof of the key that the tokens are to be bound to. It was read, and is still to be spent.
+    pub proof: Option<Proof>,
     /// Keys of session data to take along from the anonymous session before.
     pub carry: Vec<DataKey>,
     /// The session that the browser had before. It does not survive a login.
@@ -60,6 +61,9 @@ pub enum LoginError {
     /// The password could not be checked: the machine had no memory for it.
     #[error("a password could not be checked")]
     Hash,
+    /// The proof of a key does not count.
+    #[error(transparent)]
+    Proof(#[from] DpopError),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreFailed),
@@ -77,15 +81,11 @@ pub async fn login(app: &App, attempt: Attempt) -> Result<Welcome, LoginError> {
         prove(app, &attempt.username, attempt.password, &attempt.device).await?;
     let scope = grant::narrow(&attempt.scope, &account, &offered)
         .map_err(|_| LoginError::MalformedScope)?;
+    let jkt = dpop::accept(app, attempt.proof.as_ref()).await?;
 
     let (sid, secret, now) = (app.ambient.session_id(), app.ambient.secret(), app.ambient.now());
     let session = Session::open((&proven, account.epoch), attempt.wish, (sid, &secret), now);
-    let grant = Grant {
-        audience: attempt.audience,
-        scope,
-        client: OWN_CLIENT.to_owned(),
-        jkt: attempt.jkt,
-    };
+    let grant = Grant { audience: attempt.audience, scope, client: OWN_CLIENT.to_owned(), jkt };
     let refresh = (attempt.wish.carrier == Carrier::Token).then(|| RefreshToken {
         key: secret.digest(),
         sid,
@@ -113,8 +113,8 @@ pub async fn login(app: &App, attempt: Attempt) -> Result<Welcome, LoginError> {
         .check(Some(account), &app.settings.lifetimes, now)
         .map_err(|_| LoginError::Wrong)?;
     let proof = match attempt.wish.carrier {
-        Carrier::Cookie => Proof::Cookie(secret),
-        Carrier::Token => Proof::Tokens(Tokens {
+        Carrier::Cookie => issue::Proof::Cookie(secret),
+        Carrier::Token => issue::Proof::Tokens(Tokens {
             access: issue::access_token(app, &live, &grant).await?,
             refresh: secret,
             scope: grant.scope,

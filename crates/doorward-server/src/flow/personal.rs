@@ -41,6 +41,9 @@ pub enum MakeError {
     /// Nobody is signed in.
     #[error("nobody is signed in")]
     Nobody,
+    /// A program asks, and no person: a token that was stolen for five minutes must not become one for a year.
+    #[error("not asked for in person")]
+    NotInPerson,
     /// They proved themselves too long ago.
     #[error("proved too long ago")]
     TooLongAgo,
@@ -120,6 +123,9 @@ pub async fn make(
 ) -> Result<(PersonalToken, FreshSecret), MakeError> {
     let account = caller.live().account().ok_or(MakeError::Nobody)?;
     let (now, session) = (app.ambient.now(), caller.live());
+    if caller.is_program() {
+        return Err(MakeError::NotInPerson);
+    }
     if !session.proved_within(PROVED_WITHIN, now) {
         return Err(MakeError::TooLongAgo);
     }

@@ -5,9 +5,10 @@ use doorward_core::hijack::Signal;
 use doorward_core::refresh::PREFIX;
 use doorward_core::session::SessionRefusal;
 use doorward_store::act::{Presented, RotateError, StoreFailed};
-use doorward_wire::jose::Thumbprint;
+use doorward_wire::dpop;
 use doorward_wire::{PresentedSecret, SessionId};
 
+use super::dpop::{self as flow_dpop, DpopError};
 use super::identify::Sighting;
 use super::issue::{self, IssueError, Proof, Tokens, Welcome};
 use super::suspicion;
@@ -31,6 +32,9 @@ pub enum RefreshError {
     /// Whoever presents it is to prove themselves again. It stays good, for the owner.
     #[error("asked for a new proof: {}", .0.name())]
     Asked(Signal),
+    /// The proof of a key does not count.
+    #[error(transparent)]
+    Proof(#[from] DpopError),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreFailed),
@@ -51,7 +55,7 @@ pub fn read(text: &str) -> Option<PresentedSecret> {
 /// same refresh token, and gets the same successor.
 pub async fn refresh(
     app: &App,
-    (text, jkt): (&str, Option<Thumbprint>),
+    (text, shown): (&str, Option<&dpop::Proof>),
     from: Sighting<'_>,
 ) -> Result<Welcome, RefreshError> {
     let secret = read(text).ok_or(RefreshError::Unknown)?;
@@ -64,7 +68,7 @@ pub async fn refresh(
         lifetimes: app.settings.lifetimes,
         now: app.ambient.now(),
         ip: from.ip.parse().ok(),
-        jkt,
+        jkt: shown.map(dpop::Proof::thumbprint),
         withheld: asked.is_some(),
         reuse: Event {
             reason: Some("refresh-token-reused".into()),
@@ -79,6 +83,9 @@ pub async fn refresh(
         (RotateError::Reused(sid), _) => RefreshError::Reused(sid),
         (RotateError::Failed(failure), _) => RefreshError::Store(failure),
     })?;
+    // Once the token is known to be one. Whoever shows an old proof gets nothing by the turn: the one
+    // successor is its key's.
+    flow_dpop::accept(app, shown).await?;
     let access = issue::access_token(app, &rotated.live, &rotated.grant).await?;
     let tokens = Tokens {
         access,

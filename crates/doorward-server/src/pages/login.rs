@@ -86,7 +86,7 @@ pub async fn submit(
         wish: Wish { carrier: Carrier::Cookie, remembered: remember },
         scope: String::new(),
         audience: String::new(),
-        jkt: None,
+        proof: None,
         carry: Vec::new(),
         before,
         device,

@@ -68,7 +68,7 @@ pub async fn make(
         Err(MakeError::TooLongAgo) => {
             return Ok(see_other(&view::link("/account/confirm", Some(HERE))));
         }
-        Err(MakeError::Nobody) => return Ok(to_login()),
+        Err(MakeError::Nobody | MakeError::NotInPerson) => return Ok(to_login()),
         Err(error @ MakeError::Store(_)) => return Err(error.into()),
         Err(MakeError::Name) => "Give it a name of 1 to 64 characters.",
         Err(MakeError::Scope) => "It may not do one of these things: look at the scopes again.",

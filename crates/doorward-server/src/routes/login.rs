@@ -63,8 +63,8 @@ pub async fn login(
         wish: Wish { carrier, remembered: body.remember },
         scope: body.scope,
         audience: body.audience,
-        jkt: match carrier {
-            Carrier::Token => request::shown_key(&app, &headers, &client).await?,
+        proof: match carrier {
+            Carrier::Token => request::shown_key(&app, &headers, &client)?,
             Carrier::Cookie => None,
         },
         carry: carried_keys(&body.carry)?,
@@ -103,8 +103,9 @@ pub async fn refresh(
     Json(body): Json<RefreshBody>,
 ) -> Result<Response, Problem> {
     let from = client.sighting(&headers);
-    let jkt = request::shown_key(&app, &headers, &client).await?;
-    let welcome = flow_refresh::refresh(&app, (&body.refresh_token, jkt), from).await?;
+    let proof = request::shown_key(&app, &headers, &client)?;
+    let presented = (&*body.refresh_token, proof.as_ref());
+    let welcome = flow_refresh::refresh(&app, presented, from).await?;
     Ok(shape::welcome(&app, StatusCode::OK, &welcome).await)
 }
 

@@ -17,6 +17,7 @@ use crate::App;
 use crate::answer::Problem;
 use crate::answer::oauth::OAuthError;
 use crate::flow::client::{self, KnownClient, Standing};
+use crate::flow::dpop as flow_dpop;
 use crate::flow::issue::Proof;
 use crate::flow::{logout, personal, refresh};
 use crate::request::{self, Client, Form, decoded};
@@ -90,7 +91,8 @@ async fn own_token(
     form: &Form,
 ) -> Result<Response, OAuthError> {
     let client = known(app, headers, form).await?;
-    let jkt = request::shown_key(app, headers, from).await?;
+    let proof = request::shown_key(app, headers, from)?;
+    let jkt = flow_dpop::accept(app, proof.as_ref()).await?;
     let (token, scope) = client::own_token(app, &client, (form.given("scope"), jkt)).await?;
     let body = json!({
         "access_token": token.jwt,
@@ -120,8 +122,9 @@ async fn renewed(
     let presented = form.given("refresh_token");
     let presented =
         presented.ok_or_else(|| OAuthError::invalid_request("refresh_token is missing."))?;
-    let jkt = request::shown_key(app, headers, from).await?;
-    let welcome = refresh::refresh(app, (presented, jkt), from.sighting(headers)).await?;
+    let proof = request::shown_key(app, headers, from)?;
+    let presented = (presented, proof.as_ref());
+    let welcome = refresh::refresh(app, presented, from.sighting(headers)).await?;
     let Proof::Tokens(tokens) = &welcome.proof else {
         return Err(OAuthError::invalid_request("This is no refresh token."));
     };
