@@ -9,6 +9,7 @@ mod behind_nginx;
 mod bound;
 mod confirm;
 mod driver;
+mod examples;
 mod foreign;
 mod hostile;
 mod person;

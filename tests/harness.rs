@@ -27,6 +27,7 @@ pub(crate) mod clock;
 pub(crate) mod device;
 pub(crate) mod dpop;
 pub(crate) mod echo;
+pub(crate) mod example;
 pub(crate) mod folder;
 pub(crate) mod mmdb;
 pub(crate) mod nginx;
@@ -36,6 +37,7 @@ pub(crate) mod proxy;
 pub(crate) mod relay;
 pub(crate) mod reply;
 pub(crate) mod server;
+pub(crate) mod shop;
 pub(crate) mod stream;
 pub(crate) mod wait;
 
@@ -46,6 +48,7 @@ pub(crate) use folder::Folder;
 pub(crate) use process::Process;
 pub(crate) use reply::Reply;
 pub(crate) use server::{Member, Server, Tokens};
+pub(crate) use shop::Shop;
 pub(crate) use wait::{eventually, within};
 
 /// A password that the default policy accepts.

@@ -1,6 +1,7 @@
 //! Journeys: whole stories over HTTP, from the first request to the last refusal.
 
 mod anonymous;
+mod apps;
 mod behind_nginx;
 mod beside;
 mod bound;

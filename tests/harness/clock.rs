@@ -21,6 +21,9 @@ impl Default for HandClock {
 }
 
 impl HandClock {
+    /// What it shows at first.
+    pub(crate) const START: UnixTime = UnixTime(MORNING_MS / 1000);
+
     /// Lets time pass.
     pub(crate) fn advance(&self, length: Duration) {
         let milliseconds = u64::try_from(length.as_millis()).unwrap();

@@ -13,6 +13,8 @@ pub(crate) fn run(arguments: &[&str]) -> Outcome {
     packages::ensure(&packages::MODELS)?;
     packages::unpack_proxies()?;
     step::run(&mut step::command(&["cargo", "test", "--workspace", "--doc"]))?;
+    // Tests start them as a reader does.
+    step::run(&mut step::command(&["cargo", "build", "--bins", "--workspace"]))?;
     if step::read(&mut step::command(&["cargo", "nextest", "--version"])).is_ok() {
         let words = [&["cargo", "nextest", "run", "--workspace"], arguments].concat();
         return step::run_last(&mut step::command(&words));

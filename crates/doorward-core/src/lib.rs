@@ -4,7 +4,6 @@ pub mod account;
 pub mod binding;
 pub mod client;
 pub mod credential;
-pub mod csrf;
 pub mod data;
 pub mod device;
 pub mod event;

@@ -121,6 +121,15 @@ impl Address {
         Self { host: way.ip().to_string(), port: way.port(), ..self }
     }
 
+    /// A server that listens with plain HTTP behind its proxies, of which we are one.
+    pub(crate) fn plain(issuer: &str, at: SocketAddr) -> Result<Self, AddressRefused> {
+        let uri: Uri = issuer.parse().map_err(|_| AddressRefused::NotAnOrigin)?;
+        let authority = uri.authority().ok_or(AddressRefused::NotAnOrigin)?;
+        let authority =
+            HeaderValue::from_str(authority.as_str()).map_err(|_| AddressRefused::NotAnOrigin)?;
+        Ok(Self { host: at.ip().to_string(), port: at.port(), authority, tls: None })
+    }
+
     pub(crate) async fn dial(&self) -> Result<Line, NoAnswer> {
         timeout(PATIENCE, self.connect()).await.map_err(|_| NoAnswer::Late)?
     }

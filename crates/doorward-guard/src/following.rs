@@ -8,7 +8,8 @@ use doorward_wire::jose::Algorithm;
 use crate::credential::Credential;
 use crate::dial::{Address, AddressRefused, Roots};
 use crate::follow::Followed;
-use crate::{Guard, Source};
+use crate::server::Beside;
+use crate::{Guard, Setup, Source};
 
 /// How old a guard's knowledge may be unless it is told otherwise.
 const BOUND: Duration = Duration::from_secs(1);
@@ -30,6 +31,7 @@ pub struct Following {
     bound: Duration,
     roots: Roots,
     way: Option<SocketAddr>,
+    beside: Option<SocketAddr>,
 }
 
 impl Following {
@@ -42,6 +44,7 @@ impl Following {
             bound: BOUND,
             roots: Roots::System,
             way: None,
+            beside: None,
         }
     }
 
@@ -67,6 +70,14 @@ impl Following {
         Self { way: Some(way), ..self }
     }
 
+    /// Says that the app is on the server's own origin, behind the same proxy, and the server listens at
+    /// `at` with plain HTTP and takes the app for one of its proxies (`--trusted-proxy`): then the session's
+    /// cookie counts in the app. Keys and revocations are asked for there, too. What the server says of a cookie is used again for a second, as long as the
+    /// feed does not say otherwise.
+    pub fn beside(self, at: SocketAddr) -> Self {
+        Self { beside: Some(at), ..self }
+    }
+
     /// Begins to follow, on the runtime of tokio that this is called on, until the last clone of the
     /// guard is dropped.
     ///
@@ -76,13 +87,18 @@ impl Following {
     ///
     /// Outside a runtime of tokio.
     pub fn start(self) -> Result<Guard, AddressRefused> {
-        let mut address = Address::of(&self.issuer, &self.roots)?;
-        if let Some(way) = self.way {
-            address = address.by_way_of(way);
-        }
+        let address = match (self.beside, self.way) {
+            (Some(at), _) => Address::plain(&self.issuer, at)?,
+            (None, Some(way)) => Address::of(&self.issuer, &self.roots)?.by_way_of(way),
+            (None, None) => Address::of(&self.issuer, &self.roots)?,
+        };
         let names = (self.issuer.clone(), self.algorithms.clone());
         let followed = Followed::start(names, self.bound, address, self.credential);
         let source = Source::Followed(followed);
-        Ok(Guard::of((&self.issuer, &self.audience), self.algorithms, (source, None)))
+        let setup = Setup::new((&self.issuer, &self.audience), self.algorithms, source);
+        Ok(Guard::of(match self.beside {
+            Some(at) => setup.beside(Beside::at(&self.issuer, at)?),
+            None => setup,
+        }))
     }
 }

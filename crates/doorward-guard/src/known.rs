@@ -25,7 +25,7 @@ use std::hash::Hash;
 use std::time::Duration;
 
 use doorward_wire::revocation::{Bulletin, LogEntry, Revoked};
-use doorward_wire::token::VerifiedToken;
+use doorward_wire::token::AccessClaims;
 use doorward_wire::{AccountId, ClientId, SessionId, TokenId, UnixTime};
 
 use crate::moment::Moment;
@@ -69,6 +69,27 @@ impl<K, V> Default for Until<K, V> {
 /// What was told does not follow what is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Gap;
+
+/// What can be revoked of something that was verified.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Evidence {
+    pub(crate) account: AccountId,
+    pub(crate) session: SessionId,
+    pub(crate) proved_at: UnixTime,
+    /// Its own name, if it has one.
+    pub(crate) token: Option<TokenId>,
+}
+
+impl Evidence {
+    pub(crate) fn of(claims: &AccessClaims) -> Self {
+        Self {
+            account: claims.sub,
+            session: claims.sid,
+            proved_at: claims.auth_time,
+            token: Some(claims.jti),
+        }
+    }
+}
 
 /// Why a token that was verified is not accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -205,19 +226,18 @@ impl Known {
         self.as_of.map(|as_of| now.since(as_of))
     }
 
-    /// Decides whether a token counts.
+    /// Decides whether something that was verified counts.
     pub(crate) fn check(
         &self,
-        token: &VerifiedToken,
+        shown: &Evidence,
         bound: Duration,
         now: Moment,
     ) -> Result<(), Doubt> {
-        let claims = token.as_unrevoked();
-        let is_before = |from: &UnixTime| claims.auth_time < *from;
-        let is_revoked = self.sessions.of(&claims.sid).is_some()
-            || self.proofs.of(&claims.sid).is_some_and(is_before)
-            || self.accounts.of(&claims.sub).is_some_and(is_before)
-            || self.tokens.of(&claims.jti).is_some();
+        let is_before = |from: &UnixTime| shown.proved_at < *from;
+        let is_revoked = self.sessions.of(&shown.session).is_some()
+            || self.proofs.of(&shown.session).is_some_and(is_before)
+            || self.accounts.of(&shown.account).is_some_and(is_before)
+            || shown.token.is_some_and(|jti| self.tokens.of(&jti).is_some());
         if is_revoked {
             return Err(Doubt::Revoked);
         }

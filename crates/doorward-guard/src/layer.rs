@@ -5,11 +5,13 @@ use std::task::{Context, Poll};
 
 use doorward_wire::UnixTime;
 use doorward_wire::dpop::HEADER;
-use http::header::{AUTHORIZATION, CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{AUTHORIZATION, CACHE_CONTROL, RETRY_AFTER, SET_COOKIE, WWW_AUTHENTICATE};
+use http::request::Parts;
 use http::{HeaderValue, Request, Response, StatusCode};
 use tower::{Layer, Service};
 
 use crate::proofs::Presented;
+use crate::server::Said;
 use crate::{Denied, Guard, Policy, ProofDenial};
 
 /// Tells the time: this crate does not ask the machine.
@@ -68,91 +70,76 @@ where
         self.inner.poll_ready(context)
     }
 
-    fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let now = (self.clock)();
-        let presented = match presented(&request) {
-            Ok(presented) => presented,
-            Err(denied) => return Box::pin(async move { Ok(refusal(denied)) }),
-        };
-        let said = self.guard.check_presented(self.policy, presented, now);
-        if self.policy == Policy::Introspect && said == Err(Denied::Stale) {
-            // The service that was asked whether it is ready, and not a copy that was not.
-            let fresh = self.inner.clone();
-            let mut inner = std::mem::replace(&mut self.inner, fresh);
-            let (guard, policy) = (self.guard.clone(), self.policy);
-            let authorization = presented.authorization.map(str::to_owned);
-            let proof = presented.proof.map(str::to_owned);
-            let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-            return Box::pin(async move {
-                let presented = Presented {
-                    authorization: authorization.as_deref(),
-                    proof: proof.as_deref(),
-                    method: method.as_str(),
-                    path: &path,
-                };
-                match guard.identify_presented(policy, presented, now).await {
-                    Ok(identity) => {
-                        request.extensions_mut().insert(identity);
-                        inner.call(request).await
-                    }
-                    Err(denied) => Ok(refusal(denied)),
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        // The service that was asked whether it is ready, and not a copy that was not.
+        let fresh = self.inner.clone();
+        let mut inner = std::mem::replace(&mut self.inner, fresh);
+        let (guard, policy, now) = (self.guard.clone(), self.policy, (self.clock)());
+        let (mut head, body) = request.into_parts();
+        Box::pin(async move {
+            let Said { who, cookies } = guard.who(policy, &head, now).await;
+            let mut response = match who {
+                Ok(identity) => {
+                    head.extensions.insert(identity);
+                    inner.call(Request::from_parts(head, body)).await?
                 }
-            });
-        }
-        match said {
-            Ok(identity) => {
-                request.extensions_mut().insert(identity);
-                Box::pin(self.inner.call(request))
-            }
-            Err(denied) => Box::pin(async move { Ok(refusal(denied)) }),
-        }
+                Err(denied) => refusal(denied),
+            };
+            response.headers_mut().extend(cookies.into_iter().map(|cookie| (SET_COOKIE, cookie)));
+            Ok(response)
+        })
     }
 }
 
 /// What was shown, if it was shown once.
-fn presented<B>(request: &Request<B>) -> Result<Presented<'_>, Denied> {
-    let mut sent = request.headers().get_all(AUTHORIZATION).iter();
+pub(crate) fn presented(head: &Parts) -> Result<Presented<'_>, Denied> {
+    let mut sent = head.headers.get_all(AUTHORIZATION).iter();
     let value = sent.next().map(|value| value.to_str().map_err(|_| Denied::Unusable));
     if sent.next().is_some() {
         // Two credentials: nobody can say which one counts.
         return Err(Denied::Unusable);
     }
-    let mut proofs = request.headers().get_all(HEADER).iter();
+    let mut proofs = head.headers.get_all(HEADER).iter();
     let proof = proofs.next().filter(|_| proofs.next().is_none());
     Ok(Presented {
         authorization: value.transpose()?,
         proof: proof.and_then(|value| value.to_str().ok()),
-        method: request.method().as_str(),
-        path: request.uri().path(),
+        method: head.method.as_str(),
+        path: head.uri.path(),
     })
 }
 
-/// 401 as RFC 6750, section 3, has it: nothing about why, and no error word without a credential.
-fn refusal<R: Default>(denied: Denied) -> Response<R> {
-    let challenge = match denied {
-        Denied::Nothing => Some("Bearer"),
+/// The status of a refusal, a word for programs, and a challenge (RFC 6750, section 3): nothing about why,
+/// and no error word without a credential.
+pub(crate) fn in_http(denied: Denied) -> (StatusCode, &'static str, Option<&'static str>) {
+    let invalid = Some("Bearer error=\"invalid_token\"");
+    match denied {
+        Denied::Nothing => (StatusCode::UNAUTHORIZED, "unauthenticated", Some("Bearer")),
         Denied::Unusable | Denied::Refused(_) | Denied::Revoked => {
-            Some("Bearer error=\"invalid_token\"")
+            (StatusCode::UNAUTHORIZED, "invalid-token", invalid)
         }
         Denied::Proof(denial) => {
             if denial == ProofDenial::NoAddress {
                 tracing::warn!("a token that is bound to a key was refused: {denial}");
             }
-            Some("DPoP error=\"invalid_dpop_proof\", algs=\"ES256 EdDSA RS256\"")
+            let challenge = "DPoP error=\"invalid_dpop_proof\", algs=\"ES256 EdDSA RS256\"";
+            (StatusCode::UNAUTHORIZED, "invalid-proof", Some(challenge))
         }
+        Denied::CrossSite => (StatusCode::FORBIDDEN, "csrf-rejected", None),
         // The token is perhaps good: whoever threw it away would sign in again for nothing.
-        Denied::Stale => None,
-    };
-    let mut response = Response::new(R::default());
-    let headers = response.headers_mut();
-    if let Some(challenge) = challenge {
-        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
-        *response.status_mut() = StatusCode::UNAUTHORIZED;
-    } else {
-        headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
-        *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+        Denied::Stale => (StatusCode::SERVICE_UNAVAILABLE, "stale", None),
     }
+}
+
+fn refusal<R: Default>(denied: Denied) -> Response<R> {
+    let (status, _, challenge) = in_http(denied);
+    let mut response = Response::new(R::default());
+    *response.status_mut() = status;
     let headers = response.headers_mut();
+    headers.extend(challenge.map(|it| (WWW_AUTHENTICATE, HeaderValue::from_static(it))));
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    }
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }

@@ -1,6 +1,17 @@
-//! Moments on this machine's own clock, which nobody sets.
+//! This machine's own clocks: the one that somebody sets, and moments on the one that nobody does.
 
 use std::time::Duration;
+
+use doorward_wire::UnixTime;
+
+/// The machine's clock, for [`Guard::layer`](crate::Guard::layer). A guard that follows its issuer looks at it
+/// only until it has heard the issuer's.
+#[must_use]
+pub fn system_clock() -> UnixTime {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Realtime);
+    // Before 1970 it is 1970: nothing counts then.
+    UnixTime(u64::try_from(now.tv_sec).unwrap_or(0))
+}
 
 /// A moment, in milliseconds since some moment before it.
 ///

@@ -1,10 +1,9 @@
 use std::convert::Infallible;
 
 use base64ct::{Base64UrlUnpadded, Encoding};
-use doorward_wire::KeyId;
-use doorward_wire::TokenId;
 use doorward_wire::jose::SigningKey;
 use doorward_wire::token::{self, AccessClaims, Audiences, Confirmation};
+use doorward_wire::{KeyId, TokenId};
 use http::{Request, Response, StatusCode};
 use tower::{Layer, ServiceExt, service_fn};
 

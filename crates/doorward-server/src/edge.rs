@@ -6,17 +6,20 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use axum::Router;
-use axum::body::Body;
-use axum::response::{IntoResponse, Response};
+use axum::response::IntoResponse;
 use doorward_core::event::EventKind;
 use doorward_core::site::Origin;
 use doorward_wire::cookie::Carried;
 use doorward_wire::dpop;
 use http::header::{self, HeaderName, HeaderValue};
 use http::uri::Authority;
-use http::{HeaderMap, Method, Request, StatusCode, Uri, Version};
+use http::{HeaderMap, Method, StatusCode, Uri, Version};
 use tower::ServiceExt;
 use tracing::Instrument;
+
+pub use axum::body::Body;
+pub use axum::response::Response;
+pub use http::Request;
 
 use crate::App;
 use crate::answer::Problem;

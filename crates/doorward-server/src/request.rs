@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{FromRequest, FromRequestParts};
-use doorward_core::csrf::{self, Provenance};
 use doorward_core::device::{Device, Sighting};
 use doorward_core::event::EventKind;
 use doorward_core::retired::RetiredRefusal;
 use doorward_wire::cookie::Carried;
+use doorward_wire::csrf::{self, Provenance};
 use doorward_wire::dbsc::PresentedTicket;
 use doorward_wire::dpop::{HEADER, Proof};
 use doorward_wire::{SecretDigest, UnixTime, json};

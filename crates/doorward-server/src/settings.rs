@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use doorward_core::binding::Policy;
 use doorward_core::credential::{HashParams, PasswordPolicy};
+use doorward_core::data::DataKey;
 use doorward_core::grant::{ADMIN_SCOPE, REVOCATIONS_SCOPE};
 use doorward_core::hijack::Reactions;
 use doorward_core::session::Lifetimes;
@@ -155,6 +156,8 @@ pub struct Settings {
     pub hash: HashParams,
     /// How long sessions last.
     pub lifetimes: Lifetimes,
+    /// The keys of session data that go over when a visitor signs in on our pages.
+    pub carry: Vec<DataKey>,
     /// Whether sessions are bound to a device, and how tightly.
     pub binding: Policy,
     /// What is done when a request does not look like its session's own.
@@ -186,6 +189,7 @@ impl Settings {
             password: PasswordPolicy::default(),
             hash: HashParams::default(),
             lifetimes: Lifetimes::default(),
+            carry: Vec::new(),
             binding: Policy::default(),
             signals: Reactions::default(),
             algorithm: Algorithm::EdDsa,

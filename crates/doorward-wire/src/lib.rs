@@ -4,6 +4,7 @@
 //! Both sides of the street use this crate: the server, and `doorward-guard` in somebody's app.
 
 pub mod cookie;
+pub mod csrf;
 pub mod dbsc;
 pub mod dpop;
 pub mod id;

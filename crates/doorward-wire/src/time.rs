@@ -1,6 +1,7 @@
 //! Time, as a value that callers pass in.
 
 use std::fmt;
+use std::str::FromStr;
 use std::time::{Duration, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
@@ -48,9 +49,40 @@ impl fmt::Display for UnixTime {
     }
 }
 
+/// The text was no time in UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a time such as 2001-09-09T01:46:40Z")]
+pub struct MalformedTime;
+
+/// RFC 3339 in UTC. Parts of a second are left out.
+///
+/// ```
+/// use doorward_wire::UnixTime;
+/// assert_eq!("2001-09-09T01:46:40Z".parse(), Ok(UnixTime(1_000_000_000)));
+/// ```
+impl FromStr for UnixTime {
+    type Err = MalformedTime;
+
+    fn from_str(text: &str) -> Result<Self, MalformedTime> {
+        let at = humantime::parse_rfc3339(text).map_err(|_| MalformedTime)?;
+        let since = at.duration_since(UNIX_EPOCH).map_err(|_| MalformedTime)?;
+        Ok(Self(since.as_secs()))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_time_is_read_as_it_was_written_and_nothing_else_is() {
+        for time in [UnixTime(0), UnixTime(1_800_000_000), UnixTime(LAST)] {
+            assert_eq!(time.to_string().parse(), Ok(time));
+        }
+        for text in ["", "now", "2001-09-09", "2001-09-09T01:46:40", "2001-09-09T01:46:40+01:00"] {
+            assert_eq!(text.parse::<UnixTime>(), Err(MalformedTime), "{text}");
+        }
+    }
 
     #[test]
     fn time_never_runs_below_zero() {

@@ -5,9 +5,10 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use doorward_core::binding::Policy;
 use doorward_core::credential::{HashParams, PasswordPolicy};
+use doorward_core::data::DataKey;
 use doorward_core::session::{Lifetimes, Limits};
 use doorward_server::settings::{Audience, Settings, Site};
 use doorward_wire::jose::Algorithm;
@@ -31,6 +32,8 @@ const PREFIX: &str = "DOORWARD_";
 /// The configuration file, unless another is named.
 const USUAL: &str = "doorward.toml";
 
+/// The most keys of session data that go over at login.
+const CARRY_MAX: usize = 64;
 /// The memory of the table of live sessions: 350 000 of them, on a small machine.
 const SESSION_MEMORY_MIB: usize = 256;
 /// The most of it: more sessions than one machine serves.
@@ -134,6 +137,8 @@ pub struct SessionConfig {
     pub aal3_idle: Option<Length>,
     /// The longest life of a session at the highest assurance: `12h`.
     pub aal3_absolute: Option<Length>,
+    /// The keys of session data that go over when a visitor signs in on the pages: `["basket"]`.
+    pub carry: Vec<String>,
     /// How long a copy of a bound session's cookies is worth something, `10m`, or `off`.
     pub bound: Option<Bound>,
     /// The most memory for the table of live sessions, in MiB: 256. With 0 each request asks the
@@ -373,6 +378,7 @@ impl Config {
             password,
             hash,
             lifetimes: self.lifetimes()?,
+            carry: self.carry()?,
             binding: self.session.bound.map_or_else(Policy::default, |bound| bound.0),
             signals: self.signals.reactions(),
             algorithm: self.token.algorithm.map_or(Algorithm::EdDsa, |name| name.0),
@@ -408,6 +414,19 @@ impl Config {
         }
         let trusted_proxies = self.server.trusted_proxies.clone();
         Ok(Site::Production { origin: origin.to_owned(), trusted_proxies })
+    }
+
+    fn carry(&self) -> anyhow::Result<Vec<DataKey>> {
+        let names = &self.session.carry;
+        if names.len() > CARRY_MAX {
+            bail!("[session] carry has more than {CARRY_MAX} keys\nTry: carry = [\"basket\"]");
+        }
+        let key = |name: &String| {
+            DataKey::parse(name).map_err(|_| {
+                anyhow!("[session] carry: {name:?} is no key\nTry: 1 to 64 characters of A-Z a-z 0-9 . _ -")
+            })
+        };
+        names.iter().map(key).collect()
     }
 
     /// The most bytes of the table of live sessions, or `None` if there is to be none.

@@ -3,11 +3,13 @@
 use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use doorward_core::signal::KEPT as SIGNALS_KEPT;
 use doorward_server::app::App;
+use doorward_server::edge::{Body, Edge, Request, Response};
 use doorward_server::flow::{issue, setup};
 use doorward_server::places::Places;
 use doorward_server::settings::Site;
@@ -16,11 +18,12 @@ use doorward_store::act::{StoreFailed, Swept};
 use doorward_store::sqlite::Shape;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 
 use crate::clock::{self, Stopwatch};
 use crate::config::{self, Config};
-use crate::data_dir::DataDir;
+use crate::data_dir::{DataDir, Lock};
 use crate::open::{self, Extras};
 use crate::places::PlaceDatabase;
 use crate::terminal::say;
@@ -47,39 +50,111 @@ pub async fn serve(
 ) -> anyhow::Result<()> {
     let listener = listen(&config).await?;
     let bound = listener.local_addr().context("reading the port")?;
-    let settings = config.settings(bound.port())?;
-    let folder = DataDir::open(config.data(), config.database()?)?;
-    let mut lock = folder.lock()?;
-    let threads = config.hash.threads.unwrap_or_else(cores);
-    let places = places.map(|database| Box::new(database) as Box<dyn Places>);
-    let table = config.session_table_bytes()?.map(|bytes| Shape::new(bytes, clock::elapsed()));
-    let extras = Extras { table, places };
-    let app = open::app(settings, threads, &folder, open::ambient(), extras).await?;
-    // Now, so that keys are published before their first use and no login waits for an RSA key.
-    issue::make_keys(&app).await.context("making the signing keys")?;
-    let link = setup_link(&app, &folder).await?;
-    let is_new = !lock.was_used();
-    lock.mark_used(app.settings.site.issuer())?;
-
+    let open = Open::of(&config, bound.port(), places).await?;
     let stop = stop_signal()?;
-    let sweeper = tokio::spawn(sweep(app.clone(), folder.clone()));
-    let turner = tokio::spawn(turn_keys(app.clone()));
-    let pusher = tokio::spawn(push::run(app.clone()));
-    announce(
-        &app,
-        &Announcement { bound, folder: folder.path(), is_new, link: link.as_deref() },
-        started,
-    );
+    let (folder, link) = (open.folder.path(), open.link.as_deref());
+    announce(&open.app, &Announcement { bound, folder, is_new: open.is_new, link }, started);
     if link.is_some() && open_browser {
-        show_in_browser(app.settings.site.issuer());
+        show_in_browser(open.app.settings.site.issuer());
     }
-    listen::serve(app.clone(), listener, stop).await;
-    sweeper.abort();
-    turner.abort();
-    pusher.abort();
-    app.write_touches().await;
+    listen::serve(open.app.clone(), listener, stop).await;
+    open.close().await;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Everything that answering needs, opened, and what goes on meanwhile.
+struct Open {
+    app: App,
+    folder: DataDir,
+    /// The way to the first administrator's account, while there is none.
+    link: Option<String>,
+    is_new: bool,
+    chores: Chores,
+    /// No other process opens the folder while we have it.
+    _lock: Lock,
+}
+
+/// What goes on while requests are answered. It ends when this is dropped.
+struct Chores([JoinHandle<()>; 3]);
+
+impl Drop for Chores {
+    fn drop(&mut self) {
+        self.0.iter().for_each(JoinHandle::abort);
+    }
+}
+
+impl Open {
+    async fn of(config: &Config, port: u16, places: Option<PlaceDatabase>) -> anyhow::Result<Self> {
+        let settings = config.settings(port)?;
+        let folder = DataDir::open(config.data(), config.database()?)?;
+        let mut lock = folder.lock()?;
+        let threads = config.hash.threads.unwrap_or_else(cores);
+        let places = places.map(|database| Box::new(database) as Box<dyn Places>);
+        let table = config.session_table_bytes()?.map(|bytes| Shape::new(bytes, clock::elapsed()));
+        let extras = Extras { table, places };
+        let app = open::app(settings, threads, &folder, open::ambient(), extras).await?;
+        // Now, so that keys are published before their first use and no login waits for an RSA key.
+        issue::make_keys(&app).await.context("making the signing keys")?;
+        let link = setup_link(&app, &folder).await?;
+        let is_new = !lock.was_used();
+        lock.mark_used(app.settings.site.issuer())?;
+        let chores = Chores([
+            tokio::spawn(sweep(app.clone(), folder.clone())),
+            tokio::spawn(turn_keys(app.clone())),
+            tokio::spawn(push::run(app.clone())),
+        ]);
+        Ok(Self { app, folder, link, is_new, chores, _lock: lock })
+    }
+
+    /// Writes down what is not yet.
+    async fn close(self) {
+        drop(self.chores);
+        self.app.write_touches().await;
+    }
+}
+
+/// A server without a port of its own, for an app in the same process that has one.
+///
+/// The app answers what is its own and hands on the rest: the pages, the API, all of it. To the guard of
+/// that app it is a `Server` ([`doorward_guard::Guard::beside`]).
+///
+/// [`doorward_guard::Guard::beside`]: https://docs.rs/doorward-guard
+pub struct Embedded {
+    open: Open,
+    edge: Arc<Edge>,
+}
+
+impl Embedded {
+    /// Opens everything, for an app that listens on `port`. Without `[server] url` it is for development.
+    pub async fn open(config: &Config, port: u16) -> anyhow::Result<Self> {
+        let places = config.places.database.as_deref().map(PlaceDatabase::open).transpose()?;
+        let open = Open::of(config, port, places).await?;
+        let edge = Edge::new(open.app.clone());
+        Ok(Self { open, edge })
+    }
+
+    /// The origin of its pages, which is the app's too.
+    #[must_use]
+    pub fn issuer(&self) -> &str {
+        self.open.app.settings.site.issuer()
+    }
+
+    /// The link to the page that makes the first administrator, while there is none.
+    #[must_use]
+    pub fn setup_link(&self) -> Option<&str> {
+        self.open.link.as_deref()
+    }
+
+    /// Answers one request of `peer`.
+    pub async fn answer(&self, peer: SocketAddr, request: Request<Body>) -> Response {
+        self.edge.answer(peer, request).await
+    }
+
+    /// Writes down what is not yet, before the process ends.
+    pub async fn close(self) {
+        self.open.close().await;
+    }
 }
 
 async fn listen(config: &Config) -> anyhow::Result<TcpListener> {

@@ -19,11 +19,11 @@ const NEVER: [(&str, &[&str]); 6] = [
     ("doorward", &["openssl", "openssl-sys", "native-tls", "ring", "argon2", "jsonwebtoken"]),
 ];
 
-/// A library, and the only ones of ours that may name it, their tests excepted.
+/// A library, and the only ones of ours that may name it, their tests and the examples excepted.
 const ONLY: [(&str, &[&str]); 5] = [
     ("argon2-rust", &["doorward-core"]),
     ("askama", &["doorward-server"]),
-    ("axum", &["doorward-server", "doorward-guard", "bench"]),
+    ("axum", &["doorward-server", "bench"]),
     ("maxminddb", &["doorward"]),
     ("rusqlite", &["doorward-store", "bench"]),
 ];
@@ -43,7 +43,8 @@ pub(crate) fn wrong() -> Outcome<Vec<String>> {
     for room in crates(&["--workspace", "--depth", "0"])? {
         let named = crates(&["-p", &room, "-e", "normal,build", "--depth", "1"])?;
         for (name, only) in ONLY {
-            if named[1..].iter().any(|found| found == name) && !only.contains(&room.as_str()) {
+            let is_free = only.contains(&room.as_str()) || room.starts_with("example-");
+            if named[1..].iter().any(|found| found == name) && !is_free {
                 let only = only.join(" or ");
                 wrong.push(format!("{room} names {name}, which only {only} may"));
             }

@@ -33,7 +33,7 @@ fn bulletin(after: u64, revoked: &[Revoked]) -> Bulletin {
 }
 
 /// A token of session 1, account 2, name 3, whose owner proved themselves then.
-fn token(auth_time: u64) -> VerifiedToken {
+fn token(auth_time: u64) -> Evidence {
     let key = SigningKey::from_material(KeyId(1), Algorithm::Hs256, &[7; 32]).unwrap();
     let claims = AccessClaims {
         iss: "https://id.example".into(),
@@ -61,7 +61,8 @@ fn token(auth_time: u64) -> VerifiedToken {
         shown: Shown::Bearer,
     };
     let text = token::sign(&claims, &key).unwrap();
-    token::verify(&text, &KeySet::of([key.verifying_key()]).unwrap(), &expected, NOON).unwrap()
+    let keys = KeySet::of([key.verifying_key()]).unwrap();
+    Evidence::of(token::verify(&text, &keys, &expected, NOON).unwrap().as_unrevoked())
 }
 
 /// Knows the log up to `seq`, as of this moment.

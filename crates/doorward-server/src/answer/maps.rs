@@ -1,9 +1,9 @@
 //! Which refusal and which failure becomes which problem: exhaustively, so that a new one does not
 //! compile until it has an answer.
 
-use doorward_core::csrf::CsrfRefusal;
 use doorward_core::signal::SIGNALS_SCOPE;
 use doorward_store::act::{DataError, StoreFailed};
+use doorward_wire::csrf::CsrfRefusal;
 use doorward_wire::json::{JsonError, JsonErrorKind};
 use http::{StatusCode, header};
 

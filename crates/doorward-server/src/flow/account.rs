@@ -142,7 +142,7 @@ impl Again {
             scope: String::new(),
             audience: String::new(),
             proof: None,
-            carry: Vec::new(),
+            carry: app.settings.carry.clone(),
             before: None,
             device,
         };
@@ -187,7 +187,7 @@ pub(super) fn enter(
         whereabouts: Some(app.whereabouts(&entry.device)),
         refresh: None,
         replaces: entry.before,
-        carry: Vec::new(),
+        carry: app.settings.carry.clone(),
         event,
     });
     let live = session.check(Some(new.account.clone()), &app.settings.lifetimes, now);

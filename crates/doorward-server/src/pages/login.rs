@@ -87,7 +87,7 @@ pub async fn submit(
         scope: String::new(),
         audience: String::new(),
         proof: None,
-        carry: Vec::new(),
+        carry: app.settings.carry.clone(),
         before,
         device,
     };

@@ -30,7 +30,7 @@ pub enum CsrfRefusal {
 /// Decides whether an unsafe request may use or set our cookie. `ours` knows our own origins.
 ///
 /// ```
-/// use doorward_core::csrf::{self, Provenance};
+/// use doorward_wire::csrf::{self, Provenance};
 /// let evil = Provenance { origin: Some("https://evil.example"), ..Provenance::default() };
 /// assert!(csrf::check(evil, |origin| origin == "https://id.example").is_err());
 /// ```
