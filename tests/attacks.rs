@@ -6,6 +6,7 @@
 
 mod ages;
 mod answers;
+mod authorize;
 mod binding;
 mod bodies;
 mod caches;

@@ -179,6 +179,8 @@ fn shared() -> Vec<Expectation> {
         row("POST", "/oauth/token", [400; 4]).form(|_| vec![("grant_type", "none".to_owned())]),
         row("POST", "/oauth/introspect", [401; 4]).form(|_| vec![("token", "x".to_owned())]),
         row("POST", "/oauth/revoke", [401; 4]).form(|_| vec![("token", "x".to_owned())]),
+        // No client is named: nobody is sent anywhere.
+        row("GET", "/oauth/authorize", [400; 4]),
         row("GET", "/.well-known/oauth-authorization-server", [200; 4]),
         row("GET", "/livez", [200; 4]),
         row("GET", "/readyz", [200; 4]),

@@ -86,10 +86,13 @@ impl Chromium {
             );
         }
         let profile = Folder::fresh();
-        let mut driver = start_driver(&profile);
-        let Some(port) = port(&mut driver) else {
-            panic!("chromedriver ended before it listened: {:?}", driver.wait());
-        };
+        // It picks a port by itself, and ends where somebody else was quicker with the same.
+        let mut tries = (0..5).map(|_| start_driver(&profile));
+        let found = tries.find_map(|mut driver| match port(&mut driver) {
+            Some(port) => Some((driver, port)),
+            None => driver.wait().ok().and(None),
+        });
+        let (mut driver, port) = found.unwrap_or_else(|| panic!("chromedriver does not listen"));
         let profile_flag = format!("--user-data-dir={}", profile.path().display());
         let args: Vec<&str> = FLAGS
             .into_iter()

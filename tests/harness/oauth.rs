@@ -32,18 +32,44 @@ impl<'a> Known<'a> {
 
     /// A client that may both ask and follow.
     pub(crate) async fn with(server: &'a Server, scopes: &[&str], audiences: &[&str]) -> Self {
+        let own = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        Self::made(server, |client| {
+            client.scopes = own(scopes);
+            client.serves = own(audiences);
+        })
+        .await
+    }
+
+    /// An app that people sign in for, and come back to at this address.
+    pub(crate) async fn app(
+        server: &'a Server,
+        redirect: &str,
+        change: impl FnOnce(&mut Client),
+    ) -> Self {
+        let redirect = redirect.parse().unwrap();
+        Self::made(server, |client| {
+            client.redirects = vec![redirect];
+            change(client);
+        })
+        .await
+    }
+
+    async fn made(server: &'a Server, change: impl FnOnce(&mut Client)) -> Self {
         let ambient = &server.app.ambient;
         let (id, secret, now) = (ambient.client_id(), ambient.secret(), ambient.now());
-        let own = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
-        let client = Client {
+        let mut client = Client {
             id,
             name: ClientName::parse("a client under test").unwrap(),
-            scopes: own(scopes),
-            serves: own(audiences),
+            scopes: Vec::new(),
+            serves: Vec::new(),
+            redirects: Vec::new(),
+            audience: String::new(),
+            is_public: false,
             created_at: now,
             secret: secret.digest(),
             tokens_from: now,
         };
+        change(&mut client);
         server.store.add_client(client, told(server, EventKind::ClientCreated)).await.unwrap();
         let secret = format!("{PREFIX}{}", secret.expose().as_str());
         Self { id: id.to_string(), secret, server }

@@ -4,6 +4,7 @@
 //! system's is read, started or stopped.
 
 use std::fmt;
+use std::hash::{BuildHasher, RandomState};
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -95,7 +96,7 @@ impl Make {
             let nginx = plan.start(doorward, &text).await;
             return Proxy { address: nginx.address, _running: Running::Nginx { _nginx: nginx } };
         }
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = free_port();
         let folder = Folder::fresh();
         std::fs::write(folder.join("configuration"), self.configuration(app, doorward, port))
             .unwrap();
@@ -158,6 +159,16 @@ impl Drop for Running {
         let _ = kill_process(pid, Signal::TERM);
         let _ = child.wait();
     }
+}
+
+/// A port for somebody who binds it later: one that the system hands to nobody by itself.
+fn free_port() -> u16 {
+    let mut drawn = (0_u64..).map(|n| RandomState::new().hash_one(n) % 20_000 + 10_000);
+    let free = drawn.find_map(|port| {
+        let port = u16::try_from(port).unwrap();
+        TcpListener::bind(("127.0.0.1", port)).ok().map(|_| port)
+    });
+    free.unwrap()
 }
 
 /// The page's snippet in a language.

@@ -6,6 +6,7 @@ use std::process::Stdio;
 use std::sync::Arc;
 
 use doorward_core::event::{Event, EventKind};
+use doorward_core::grant::OWN_CLIENT;
 use doorward_core::refresh::PREFIX;
 use doorward_core::session::Lifetimes;
 use doorward_store::RefreshTokens;
@@ -67,6 +68,7 @@ fn presented(secret: &PresentedSecret, salt: [u8; 32], now: UnixTime) -> Present
         key: secret.digest(),
         salt,
         successor: secret.successor(&salt).digest(),
+        client: OWN_CLIENT.to_owned(),
         lifetimes: Lifetimes::default(),
         now,
         jkt: None,

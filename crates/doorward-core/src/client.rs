@@ -14,6 +14,8 @@
 
 use doorward_wire::{ClientId, SecretDigest, UnixTime};
 
+use crate::redirect::RedirectUri;
+
 pub use crate::label::{Label as ClientName, LabelRefused as NameRefused};
 
 /// What every client's secret begins with, so that scanners find a leaked one.
@@ -30,6 +32,13 @@ pub struct Client {
     pub scopes: Vec<String>,
     /// The audiences it serves: about tokens for these it may ask.
     pub serves: Vec<String>,
+    /// Where it wants people back who have signed in for it. Without one it is a client of no people.
+    pub redirects: Vec<RedirectUri>,
+    /// The audience of its people's tokens. Empty means our own API.
+    pub audience: String,
+    /// Whether it can keep no secret: an app in a browser, or on somebody's own machine (RFC 6749, section
+    /// 2.1). It shows none, and is known by its addresses and by PKCE alone.
+    pub is_public: bool,
     /// When it was made.
     pub created_at: UnixTime,
     /// The digest of its secret. The secret has 256 random bits, so it needs no slow hash.
@@ -52,6 +61,7 @@ impl Client {
     /// # let client = Client {
     /// #     id: ClientId(1), name: ClientName::parse("shop").unwrap(),
     /// #     scopes: vec!["doorward.revocations".into()], serves: vec![], created_at: UnixTime(0),
+    /// #     redirects: vec![], audience: String::new(), is_public: false,
     /// #     secret: FreshSecret::from_random([1; 32]).digest(), tokens_from: UnixTime(0),
     /// # };
     /// assert_eq!(client.grant(None), Ok("doorward.revocations".into()));
@@ -69,6 +79,17 @@ impl Client {
             }
         }
         Ok(granted.join(" "))
+    }
+
+    /// The address that people are to be sent back to, if it is one of its own. Without a wish it is its
+    /// only one (RFC 6749, section 3.1.2.3).
+    #[must_use]
+    pub fn redirect<'a>(&'a self, asked: Option<&'a str>) -> Option<&'a str> {
+        match (asked, &*self.redirects) {
+            (Some(asked), all) => all.iter().any(|own| own.fits(asked)).then_some(asked),
+            (None, [only]) => Some(only.as_str()),
+            (None, _) => None,
+        }
     }
 
     /// Whether a token of its own that was issued then still counts.
@@ -97,6 +118,9 @@ mod tests {
             name: ClientName::parse("shop").unwrap(),
             scopes: vec!["a".into(), "b".into()],
             serves: vec![],
+            redirects: vec![RedirectUri::parse("https://shop.example/cb").unwrap()],
+            audience: String::new(),
+            is_public: false,
             created_at: UnixTime(0),
             secret: FreshSecret::from_random([1; 32]).digest(),
             tokens_from: UnixTime(100),
@@ -126,6 +150,20 @@ mod tests {
         ] {
             assert_eq!(client.grant(asked), granted.map(str::to_owned), "{asked:?}");
         }
+    }
+
+    #[test]
+    fn people_are_sent_back_to_an_address_of_the_clients_own() {
+        let mut client = client();
+        let own = "https://shop.example/cb";
+        assert_eq!(client.redirect(None), Some(own));
+        assert_eq!(client.redirect(Some(own)), Some(own));
+        assert_eq!(client.redirect(Some("https://evil.example/cb")), None);
+        client.redirects.push(RedirectUri::parse("https://shop.example/other").unwrap());
+        assert_eq!(client.redirect(None), None, "which of them");
+        assert_eq!(client.redirect(Some(own)), Some(own));
+        client.redirects.clear();
+        assert_eq!((client.redirect(None), client.redirect(Some(own))), (None, None));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 pub mod account;
 pub mod binding;
 pub mod client;
+pub mod code;
 pub mod credential;
 pub mod data;
 pub mod device;
@@ -14,6 +15,7 @@ pub mod label;
 pub mod notice;
 pub mod personal;
 pub mod place;
+pub mod redirect;
 pub mod refresh;
 pub mod retired;
 pub mod revocation;

@@ -75,7 +75,7 @@ impl Identity {
     /// What can be revoked of it.
     pub(crate) fn evidence(&self) -> Evidence {
         let (account, session) = (self.account, self.session);
-        Evidence { account, session, proved_at: self.proved_at, token: None }
+        Evidence { account, session, proved_at: self.proved_at, token: None, client: None }
     }
 
     /// Who it is, for ever.

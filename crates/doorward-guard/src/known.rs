@@ -78,6 +78,8 @@ pub(crate) struct Evidence {
     pub(crate) proved_at: UnixTime,
     /// Its own name, if it has one.
     pub(crate) token: Option<TokenId>,
+    /// The client that it was issued to, and when, if that is not the server itself.
+    pub(crate) client: Option<(ClientId, UnixTime)>,
 }
 
 impl Evidence {
@@ -87,6 +89,7 @@ impl Evidence {
             session: claims.sid,
             proved_at: claims.auth_time,
             token: Some(claims.jti),
+            client: claims.client_id.parse().ok().map(|id| (id, claims.iat)),
         }
     }
 }
@@ -237,7 +240,10 @@ impl Known {
         let is_revoked = self.sessions.of(&shown.session).is_some()
             || self.proofs.of(&shown.session).is_some_and(is_before)
             || self.accounts.of(&shown.account).is_some_and(is_before)
-            || shown.token.is_some_and(|jti| self.tokens.of(&jti).is_some());
+            || shown.token.is_some_and(|jti| self.tokens.of(&jti).is_some())
+            || shown
+                .client
+                .is_some_and(|(id, iat)| self.clients.of(&id).is_some_and(|from| iat < *from));
         if is_revoked {
             return Err(Doubt::Revoked);
         }

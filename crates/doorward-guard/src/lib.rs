@@ -337,6 +337,7 @@ impl Guard {
                     session: claims.sid,
                     proved_at: claims.auth_time,
                     token: None,
+                    client: None,
                 };
                 decide(followed, &shown, policy)?;
                 claims

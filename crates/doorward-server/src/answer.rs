@@ -261,6 +261,18 @@ impl Problem {
         Self::new(StatusCode::FORBIDDEN, "not-allowed", detail)
     }
 
+    /// A client that nobody knows sent somebody here, or one that wants them back at an address of another's:
+    /// they stay (RFC 6749, section 4.1.2.1).
+    #[must_use]
+    pub fn unknown_app() -> Self {
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "unknown-app",
+            "The app that sent you here is not known here, or wants you back at an address that is not its \
+             own.",
+        )
+    }
+
     /// A browser was sent to a site again and again, and came back each time.
     #[must_use]
     pub fn leads_nowhere() -> Self {

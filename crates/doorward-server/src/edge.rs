@@ -223,7 +223,8 @@ fn draw(
     let path = uri.path();
     let is_api = ["/api/", "/.well-known/", "/dbsc/", "/oauth/", "/ssf/", "/status-lists"]
         .iter()
-        .any(|under| path.starts_with(under));
+        .any(|under| path.starts_with(under))
+        && path != "/oauth/authorize";
     if let Some(page) = problem.page().filter(|_| !is_api) {
         return pages::detour(page, method, uri);
     }

@@ -1,6 +1,7 @@
 //! Flows: what happens, in order, when someone asks for something. No flow knows HTTP.
 
 pub mod account;
+pub mod authorize;
 pub mod binding;
 pub mod client;
 pub mod dpop;

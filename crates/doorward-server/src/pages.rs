@@ -27,6 +27,7 @@ use crate::answer::Problem;
 use crate::edge::LeadsTo;
 use crate::flow::identify::Caller;
 use crate::request::{Form, MaybeCaller, Path};
+use crate::routes::authorize;
 use view::Moment;
 
 /// `GET /`: to one's account, or to the door.
@@ -57,13 +58,18 @@ fn page(status: StatusCode, template: &impl Template) -> Response {
 }
 
 /// Draws a page whose form may lead on to a site.
-fn page_before(
+async fn page_before(
     app: &App,
     (status, template): (StatusCode, &impl Template),
     return_to: Option<&str>,
 ) -> Response {
     let mut response = page(status, template);
-    if let Some(origin) = return_to.and_then(|path| onward::site_behind(app, path)) {
+    let Some(path) = return_to else { return response };
+    let leads_to = match onward::site_behind(app, path) {
+        Some(origin) => Some(origin),
+        None => authorize::client_behind(app, path).await,
+    };
+    if let Some(origin) = leads_to {
         response.extensions_mut().insert(LeadsTo(origin));
     }
     response
@@ -148,7 +154,7 @@ fn is_busy(problem: &Problem) -> bool {
 }
 
 /// Sends the browser on.
-fn see_other(path: &str) -> Response {
+pub(crate) fn see_other(path: &str) -> Response {
     // 303, so that the browser never sends the form again (RFC 9700, section 4.12).
     Redirect::to(path).into_response()
 }

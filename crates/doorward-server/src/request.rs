@@ -404,6 +404,11 @@ impl<S: Sync> FromRequest<S> for MaybeForm {
 }
 
 impl Form {
+    /// The parts of a query, which is written as a form is, each once.
+    pub fn of_query(query: &str) -> Result<Self, Problem> {
+        Self::read(query.as_bytes())
+    }
+
     fn read(bytes: &[u8]) -> Result<Self, Problem> {
         let mut fields = BTreeMap::new();
         for pair in bytes.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty()) {

@@ -5,6 +5,7 @@
 //! really get.
 
 pub mod account;
+pub mod authorize;
 pub mod binding;
 pub mod data;
 pub(crate) mod forward;
@@ -97,8 +98,9 @@ fn signal_rows() -> [Row; 10] {
 }
 
 /// What clients ask, in the words of OAuth 2.0.
-fn oauth_rows() -> [Row; 4] {
+fn oauth_rows() -> [Row; 5] {
     [
+        (Method::GET, "/oauth/authorize", Who::Anybody, get(authorize::show)),
         (Method::POST, "/oauth/token", Who::Anybody, post(oauth::token)),
         (Method::POST, "/oauth/introspect", Who::Client, post(oauth::introspect)),
         (Method::POST, "/oauth/revoke", Who::Client, post(oauth::revoke)),

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use doorward_core::account::{Account, Epoch, PasswordVersion};
 use doorward_core::binding::Bound;
+use doorward_core::code::Redemption;
 use doorward_core::credential::PasswordHash;
 use doorward_core::data::DataKey;
 use doorward_core::event::Event;
@@ -12,7 +13,7 @@ use doorward_core::refresh::RefreshToken;
 use doorward_core::session::{Device, Lifetimes, LiveSession, Renamed, Session, SessionRefusal};
 use doorward_core::whereabouts::Whereabouts;
 use doorward_wire::jose::{Algorithm, Thumbprint};
-use doorward_wire::{AccountId, KeyId, SecretDigest, SessionId, UnixTime};
+use doorward_wire::{AccountId, KeyId, SecretDigest, SessionId, TokenId, UnixTime};
 
 /// The store could not do as asked. It is our fault: log it, answer 503, grant nothing.
 #[derive(Debug, thiserror::Error)]
@@ -228,6 +229,8 @@ pub struct Presented {
     pub salt: [u8; 32],
     /// The digest of the successor that `salt` gives.
     pub successor: SecretDigest,
+    /// Whose it says it is, as its [`Grant`] names them. To anybody else it is unknown.
+    pub client: String,
     /// The limits that its session is held to.
     pub lifetimes: Lifetimes,
     /// When.
@@ -255,6 +258,50 @@ pub struct Rotated {
     pub grant: Grant,
     /// What the successor is derived from: the presented salt, or the one of the first use.
     pub salt: [u8; 32],
+}
+
+/// An authorization code presented.
+#[derive(Clone, Debug)]
+pub struct Redeeming {
+    /// The digest of the presented secret.
+    pub key: SecretDigest,
+    /// Who presents it, and what they know.
+    pub redemption: Redemption,
+    /// The digest of the refresh token that is to come of it.
+    pub refresh: SecretDigest,
+    /// The access token that is to come of it.
+    pub token: TokenId,
+    /// The key that both are to be bound to.
+    pub jkt: Option<Thumbprint>,
+    /// The limits that its session is held to.
+    pub lifetimes: Lifetimes,
+    /// When.
+    pub now: UnixTime,
+}
+
+/// An authorization code that counted.
+#[derive(Debug)]
+pub struct Redeemed {
+    /// The session that the tokens hang from.
+    pub live: LiveSession,
+    /// What the session is known by.
+    pub device: Device,
+    /// What the tokens may be used for.
+    pub grant: Grant,
+}
+
+/// Why an authorization code did not count.
+#[derive(Debug, thiserror::Error)]
+pub enum RedeemError {
+    /// There is none, or it is not theirs, or it is over: nothing was changed.
+    #[error("the code does not count")]
+    Refused,
+    /// It was used before: what came of it has just ended, in this session.
+    #[error("the code was used before")]
+    Again(SessionId),
+    /// The store failed.
+    #[error(transparent)]
+    Failed(#[from] StoreFailed),
 }
 
 /// Why a personal access token was not kept.

@@ -21,6 +21,7 @@
 pub mod accounts;
 pub mod bindings;
 pub mod clients;
+pub mod codes;
 pub mod data;
 pub mod events;
 pub mod histories;
@@ -99,6 +100,15 @@ macro_rules! store_laws {
             sweeping::a_sweep_takes_no_more_than_its_slice,
             sweeping::a_sweep_looks_at_each_session_once_in_a_pass,
             sweeping::a_sweep_leaves_the_sessions_of_the_future,
+            codes::a_code_gives_one_refresh_token_of_its_client,
+            codes::a_refresh_token_of_one_client_is_unknown_to_another,
+            codes::a_code_is_refused_to_everybody_but_its_owner,
+            codes::a_code_that_comes_twice_ends_what_came_of_it,
+            codes::of_parallel_redemptions_one_counts,
+            codes::a_code_goes_with_its_session_and_its_client,
+            codes::a_revoked_client_has_no_refresh_tokens,
+            codes::what_a_client_has_of_a_session_ends_alone,
+            codes::codes_are_swept_when_they_are_over,
             data::a_value_is_written_read_and_removed,
             data::a_write_against_an_old_version_is_refused,
             data::parallel_writers_of_different_keys_both_stay,

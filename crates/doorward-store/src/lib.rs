@@ -14,6 +14,6 @@ mod traits;
 
 pub use table::TableSize;
 pub use traits::{
-    Accounts, Bindings, Clients, Events, Keys, Notices, PersonalTokens, Probe, Proofs,
+    Accounts, Bindings, Clients, Codes, Events, Keys, Notices, PersonalTokens, Probe, Proofs,
     RefreshTokens, RevocationLog, SessionData, Sessions, Setup, Signals, StatusPlaces, Store,
 };

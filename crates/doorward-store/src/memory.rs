@@ -11,6 +11,7 @@ use std::ops::Bound;
 use async_trait::async_trait;
 use doorward_core::account::Account;
 use doorward_core::client::Client;
+use doorward_core::code::Code;
 use doorward_core::credential::PasswordHash;
 use doorward_core::data::{DataKey, Datum};
 use doorward_core::event::Event;
@@ -38,6 +39,7 @@ use crate::{Events, Keys, Probe, Proofs, RevocationLog, Setup};
 mod accounts;
 mod bindings;
 mod clients;
+mod codes;
 mod data;
 mod notices;
 mod personals;
@@ -79,6 +81,7 @@ struct State {
     removed: HashMap<SessionId, u64>,
     bindings: HashMap<SessionId, KeptBinding>,
     refresh: HashMap<SecretDigest, KeptToken>,
+    codes: HashMap<SecretDigest, Code>,
     proofs: VecDeque<([u8; 32], UnixTime)>,
     places: BTreeMap<u64, PlacedToken>,
     place_count: u64,
@@ -166,6 +169,7 @@ impl State {
         self.removed.remove(&sid);
         self.bindings.remove(&sid);
         self.refresh.retain(|_, kept| kept.token.sid != sid);
+        self.codes.retain(|_, code| code.sid != sid);
         Some(session)
     }
 

@@ -46,6 +46,7 @@ mod accounts;
 mod bindings;
 mod changes;
 mod clients;
+mod codes;
 mod columns;
 mod data;
 mod events;

@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use doorward_core::account::{Account, PasswordVersion};
 use doorward_core::client::Client;
+use doorward_core::code::Code;
 use doorward_core::credential::PasswordHash;
 use doorward_core::data::{DataKey, Datum, Precondition};
 use doorward_core::event::Event;
@@ -21,7 +22,8 @@ use tokio::sync::watch;
 use crate::act::{
     AccountError, BindError, DataError, Ending, Found, KeptBinding, NewAccount, NewBinding,
     NewSecret, NewSession, Page, PasswordChange, PersonalError, Presented, ProofSpending,
-    RotateError, Rotated, SealedKey, SessionError, Spending, StoreFailed, Swept, Written,
+    RedeemError, Redeemed, Redeeming, RotateError, Rotated, SealedKey, SessionError, Spending,
+    StoreFailed, Swept, Written,
 };
 
 /// Keeps accounts and their passwords.
@@ -194,8 +196,25 @@ pub trait RefreshTokens: Send + Sync {
     async fn session_of_refresh(&self, key: SecretDigest)
     -> Result<Option<SessionId>, StoreFailed>;
 
+    /// Forgets what a client has of a session: what hangs on its refresh tokens there ends with them. Says
+    /// whether there were any.
+    async fn end_grant(&self, sid: SessionId, client: ClientId) -> Result<bool, StoreFailed>;
+
     /// The unused refresh tokens of these sessions, one living branch each, in the order given.
     async fn tokens_of(&self, sids: &[SessionId]) -> Result<Vec<HangingToken>, StoreFailed>;
+}
+
+/// Keeps authorization codes.
+#[async_trait]
+pub trait Codes: Send + Sync {
+    /// Keeps a code, unless its session or its client is gone. Says whether it was kept.
+    async fn keep_code(&self, code: Code) -> Result<bool, StoreFailed>;
+
+    /// Takes a code and keeps the refresh token that comes of it, or ends what came of it before.
+    async fn redeem_code(&self, redeeming: Redeeming) -> Result<Redeemed, RedeemError>;
+
+    /// Forgets at most `limit` codes that are over.
+    async fn sweep_codes(&self, now: UnixTime, limit: usize) -> Result<u64, StoreFailed>;
 }
 
 /// Keeps the proofs that were shown (RFC 9449, section 11.1), for all nodes.
@@ -473,6 +492,7 @@ pub trait Store:
     + SessionData
     + Bindings
     + RefreshTokens
+    + Codes
     + Proofs
     + PersonalTokens
     + StatusPlaces
@@ -493,6 +513,7 @@ impl<T> Store for T where
         + SessionData
         + Bindings
         + RefreshTokens
+        + Codes
         + Proofs
         + PersonalTokens
         + StatusPlaces

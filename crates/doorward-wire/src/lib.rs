@@ -11,6 +11,7 @@ pub mod id;
 pub mod jose;
 pub mod json;
 pub mod personal;
+pub mod pkce;
 pub mod revocation;
 pub mod seal;
 pub mod secevent;

@@ -294,6 +294,10 @@ async fn sweep(app: App, folder: DataDir) {
             store.sweep_personals(now, slice).await.map(oldest_first)
         })
         .await;
+        in_slices("codes of the past", || async move {
+            store.sweep_codes(now, slice).await.map(oldest_first)
+        })
+        .await;
         in_slices("proofs of the past", || async move {
             store.sweep_proofs(now, slice).await.map(oldest_first)
         })

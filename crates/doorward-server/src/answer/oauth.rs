@@ -6,6 +6,7 @@ use http::StatusCode;
 use http::header::{self, HeaderValue};
 
 use super::{Problem, RETRY_AFTER};
+use crate::flow::authorize::CodeError;
 use crate::flow::client::{ClientError, OwnTokenError};
 use crate::flow::dpop::DpopError;
 use crate::flow::issue::IssueError;
@@ -44,7 +45,7 @@ impl OAuthError {
     /// It is not known here how to do what was asked for.
     #[must_use]
     pub fn unsupported_grant_type() -> Self {
-        let description = "grant_type is client_credentials or refresh_token.";
+        let description = "grant_type is authorization_code, client_credentials or refresh_token.";
         Self::new(StatusCode::BAD_REQUEST, "unsupported_grant_type", description)
     }
 
@@ -128,6 +129,21 @@ impl From<RefreshError> for OAuthError {
             RefreshError::Proof(error) => error.into(),
             RefreshError::Store(failure) => failure.into(),
             RefreshError::Issue(error) => error.into(),
+        }
+    }
+}
+
+impl From<CodeError> for OAuthError {
+    fn from(error: CodeError) -> Self {
+        match error {
+            CodeError::Refused | CodeError::Again | CodeError::Issue(IssueError::NotOffered) => {
+                tracing::info!(%error, "a code was refused");
+                let description = "The code is not valid, or not any more.";
+                Self::new(StatusCode::BAD_REQUEST, "invalid_grant", description)
+            }
+            CodeError::Proof(error) => error.into(),
+            CodeError::Store(failure) => failure.into(),
+            CodeError::Issue(error) => error.into(),
         }
     }
 }

@@ -24,6 +24,7 @@ use super::dpop::{self, ShownProof};
 use super::identify::{self, Credential, IdentifyError};
 use super::issue::{self, AccessToken, IssueError};
 use super::personal::{self, Personal, ShowError};
+use super::refresh;
 use super::status;
 use crate::App;
 
@@ -70,6 +71,19 @@ impl KnownClient {
     pub fn id(&self) -> ClientId {
         self.0.id
     }
+
+    /// The client.
+    #[must_use]
+    pub fn client(&self) -> &Client {
+        &self.0
+    }
+}
+
+/// A client that can keep no secret, by its id: it is known by its addresses and by PKCE alone.
+pub async fn public(app: &App, id: &str) -> Result<KnownClient, ClientError> {
+    let id = id.parse().map_err(|_| ClientError::Refused)?;
+    let found = app.store.client(id).await?;
+    found.filter(|client| client.is_public).map(KnownClient).ok_or(ClientError::Refused)
 }
 
 /// Finds out which client is asking.
@@ -238,14 +252,30 @@ fn of_audience(app: &App, audience: &str, text: &str) -> Option<VerifiedToken> {
     doorward_wire::token::verify(text, &app.keys.verifying(), &expected, app.ambient.now()).ok()
 }
 
-/// Revokes a client's own token (RFC 7009), and with it all that it was issued until now: one switch.
-/// Of a token that is not its own nothing is said.
+/// The audience of the tokens that a client gets of people.
+fn people_audience<'a>(app: &'a App, KnownClient(client): &'a KnownClient) -> &'a str {
+    if client.audience.is_empty() { app.settings.site.issuer() } else { &client.audience }
+}
+
+/// Revokes a client's token (RFC 7009): one of its own, and with it all that it was issued for itself until
+/// now; or one of a person's session, and with it all that it has of that session. Of a token that is not the
+/// client's nothing is said.
 pub async fn revoke_own(
     app: &App,
     client: &KnownClient,
     text: &str,
     from: &Device,
 ) -> Result<(), StoreFailed> {
+    let sid = match refresh::read(text) {
+        Some(secret) => app.store.session_of_refresh(secret.digest()).await?,
+        None => of_audience(app, people_audience(app, client), text)
+            .filter(|token| token.as_unrevoked().client_id == client.id().to_string())
+            .map(|token| token.sid()),
+    };
+    if let Some(sid) = sid {
+        app.store.end_grant(sid, client.id()).await?;
+        return Ok(());
+    }
     let is_own = match by_token(app, (text, Shown::AskedAbout)).await {
         Ok(token) => token.client() == client.id(),
         Err(IdentifyError::Store(failure)) => return Err(failure),

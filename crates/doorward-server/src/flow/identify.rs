@@ -12,6 +12,7 @@ use std::sync::Arc;
 use doorward_core::binding::{BindingRefusal, Shown as ShownTicket};
 pub use doorward_core::device::Sighting;
 use doorward_core::event::{Event, EventKind};
+use doorward_core::grant::OWN_CLIENT;
 use doorward_core::hijack::Signal;
 use doorward_core::retired::RetiredRefusal;
 use doorward_core::session::{Carrier, Device, LiveSession, Session, SessionRefusal};
@@ -20,7 +21,7 @@ use doorward_store::act::{Found, StoreFailed};
 use doorward_wire::cookie::PresentedPass;
 use doorward_wire::dbsc::PresentedTicket;
 use doorward_wire::jose::Thumbprint;
-use doorward_wire::token::{Expectation, Shown, TokenRefusal, VerifiedToken};
+use doorward_wire::token::{AccessClaims, Expectation, Shown, TokenRefusal, VerifiedToken};
 use doorward_wire::{PresentedSecret, SessionId, UnixTime};
 
 use super::dpop::{self, DpopError, ShownProof};
@@ -478,7 +479,17 @@ pub(super) async fn behind_token(
     if live.account().map(|account| account.id) != Some(claims.sub) {
         return Err(IdentifyError::Refused(Refused::TokenSession(None)));
     }
+    if claims.client_id != OWN_CLIENT && !hangs_on(app, claims).await? {
+        return Err(IdentifyError::Refused(Refused::TokenClient));
+    }
     Ok((live, device))
+}
+
+/// Whether a client still has the refresh token beside its access token: it goes when the client does, and
+/// when the code that both came of came twice.
+async fn hangs_on(app: &App, claims: &AccessClaims) -> Result<bool, StoreFailed> {
+    let tokens = app.store.tokens_of(&[claims.sid]).await?;
+    Ok(tokens.iter().any(|token| token.grant.client == claims.client_id))
 }
 
 /// Whether what a caller showed a while ago would be accepted now, with the same role: for an answer

@@ -9,7 +9,7 @@ use doorward_core::session::{Device, LiveSession};
 use doorward_store::act::StoreFailed;
 use doorward_wire::jose::{Algorithm, SigningKey};
 use doorward_wire::token::LEEWAY;
-use doorward_wire::{FreshSecret, token};
+use doorward_wire::{FreshSecret, TokenId, token};
 
 use super::status;
 use crate::App;
@@ -94,12 +94,21 @@ pub async fn access_token(
     live: &LiveSession,
     grant: &Grant,
 ) -> Result<AccessToken, IssueError> {
+    named_access_token(app, live, grant, app.ambient.token_id()).await
+}
+
+/// The same, under a name that is known before.
+pub async fn named_access_token(
+    app: &App,
+    live: &LiveSession,
+    grant: &Grant,
+    jti: TokenId,
+) -> Result<AccessToken, IssueError> {
     let (algorithm, _) = app.settings.audience(&grant.audience).ok_or(IssueError::NotOffered)?;
     let key = signing_key(app, algorithm, &grant.audience).await?;
     let now = app.ambient.now();
     let issuer = app.settings.site.issuer();
-    let mut claims =
-        grant.claims(live, issuer, app.ambient.token_id(), now).ok_or(IssueError::NotOffered)?;
+    let mut claims = grant.claims(live, issuer, jti, now).ok_or(IssueError::NotOffered)?;
     claims.status = status::place(
         app,
         PlacedToken {

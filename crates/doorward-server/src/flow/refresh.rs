@@ -49,13 +49,13 @@ pub fn read(text: &str) -> Option<PresentedSecret> {
     PresentedSecret::parse(text.strip_prefix(PREFIX)?).ok()
 }
 
-/// Takes a refresh token and gives its one successor and a fresh access token.
+/// Takes a refresh token of this client and gives its one successor and a fresh access token.
 ///
 /// When the access token cannot be issued after the turn was kept, the client asks again with the
 /// same refresh token, and gets the same successor.
 pub async fn refresh(
     app: &App,
-    (text, shown): (&str, Option<&dpop::Proof>),
+    (text, client, shown): (&str, &str, Option<&dpop::Proof>),
     from: Sighting<'_>,
 ) -> Result<Welcome, RefreshError> {
     let secret = read(text).ok_or(RefreshError::Unknown)?;
@@ -65,6 +65,7 @@ pub async fn refresh(
         key: secret.digest(),
         salt,
         successor: secret.successor(&salt).digest(),
+        client: client.to_owned(),
         lifetimes: app.settings.lifetimes,
         now: app.ambient.now(),
         ip: from.ip.parse().ok(),

@@ -37,7 +37,7 @@ pub async fn show(
     let Some((shown, account)) = shown.as_ref().and_then(signed_in) else {
         return see_other(&view::link("/login", return_to));
     };
-    draw(&app, StatusCode::OK, (shown, account), ConfirmState::Fresh, return_to)
+    draw(&app, StatusCode::OK, (shown, account), ConfirmState::Fresh, return_to).await
 }
 
 /// `POST /account/confirm`.
@@ -55,7 +55,7 @@ pub async fn submit(
     if !is_drawn_for(&form, shown.anyway()) {
         let trouble = Trouble::AnotherAccount { username: account.username.as_str() };
         let state = ConfirmState::Trouble(trouble);
-        return Ok(draw(&app, StatusCode::CONFLICT, (shown, account), state, return_to));
+        return Ok(draw(&app, StatusCode::CONFLICT, (shown, account), state, return_to).await);
     }
     let error = match password::reauthenticate(&app, shown.anyway(), typed, device).await {
         Ok(welcome) => return Ok(enter(&app, &welcome, return_to.unwrap_or("/account"))),
@@ -70,7 +70,7 @@ pub async fn submit(
         false if is_busy(&problem) => ConfirmState::Trouble(Trouble::Busy),
         false => return Err(problem),
     };
-    Ok(draw(&app, problem.status, (shown, account), state, return_to))
+    Ok(draw(&app, problem.status, (shown, account), state, return_to).await)
 }
 
 /// Whoever has shown somebody's session by cookie. A token is proved again where it can be answered
@@ -81,7 +81,7 @@ fn signed_in(shown: &Recognised) -> Option<(&Recognised, &Account)> {
     Some((shown, account))
 }
 
-fn draw(
+async fn draw(
     app: &App,
     status: StatusCode,
     (shown, account): (&Recognised, &Account),
@@ -91,5 +91,5 @@ fn draw(
     let visitor = Visitor { username: account.username.as_str(), account: &account.id.to_string() };
     let is_asked = shown.is_asked();
     let confirm = ConfirmPage { visitor, is_asked, state, return_to };
-    page_before(app, (status, &confirm), return_to)
+    page_before(app, (status, &confirm), return_to).await
 }

@@ -54,7 +54,7 @@ pub async fn show(
         (None, Some("ended")) => LoginState::Ended,
         (None, _) => LoginState::Fresh,
     };
-    draw(&app, StatusCode::OK, state, ("", false), return_to)
+    draw(&app, StatusCode::OK, state, ("", false), return_to).await
 }
 
 /// The form, for whoever sent one that was refused for where it came from.
@@ -102,7 +102,7 @@ pub async fn submit(
         false if is_busy(&problem) => LoginState::Trouble(Trouble::Busy),
         false => return Err(problem),
     };
-    Ok(draw(&app, problem.status, state, (&username, remember), return_to))
+    Ok(draw(&app, problem.status, state, (&username, remember), return_to).await)
 }
 
 /// Gives the browser its cookie and shows it in.
@@ -114,7 +114,7 @@ pub(super) fn enter(app: &App, welcome: &Welcome, path: &str) -> Response {
     response
 }
 
-fn draw(
+async fn draw(
     app: &App,
     status: StatusCode,
     state: LoginState<'_>,
@@ -123,5 +123,5 @@ fn draw(
 ) -> Response {
     let registration_open = app.settings.registration_open;
     let login = LoginPage { state, username, remember, return_to, registration_open };
-    page_before(app, (status, &login), return_to)
+    page_before(app, (status, &login), return_to).await
 }

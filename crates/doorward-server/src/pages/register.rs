@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::login::enter;
 use super::view::{Field, NewAccountForm, RegisterPage, Trouble};
-use super::{page, stays_here};
+use super::{page_before, stays_here};
 use crate::App;
 use crate::answer::{EMAIL_FAULT, Problem};
 use crate::flow::account::{self, Application, Entry, Faults, RegisterError};
@@ -107,7 +107,7 @@ pub async fn show(
     let words = Words::default();
     let return_to = query.return_to.as_deref().and_then(stays_here);
     let form = words.form(&app, &written);
-    Ok(page(StatusCode::OK, &RegisterPage { form, return_to }))
+    Ok(page_before(&app, (StatusCode::OK, &RegisterPage { form, return_to }), return_to).await)
 }
 
 /// The form, for whoever sent one that was refused for where it came from.
@@ -144,7 +144,7 @@ pub async fn submit(
         Err(error) => {
             let (status, words) = Words::of(error)?;
             let form = words.form(&app, &written);
-            Ok(page(status, &RegisterPage { form, return_to }))
+            Ok(page_before(&app, (status, &RegisterPage { form, return_to }), return_to).await)
         }
     }
 }

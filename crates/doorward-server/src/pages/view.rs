@@ -316,6 +316,10 @@ impl ErrorPage<'_> {
                 "You are signed in, but the site that you came from does not see it, so you were sent to \
                  and fro. Whoever runs it should look at its proxy."
             }
+            ("unknown-app", _) => {
+                "The app that sent you here is not known here, or wants you back at an address that is not \
+                 its own. Nothing was told to it. Whoever runs it should look at its redirect URI."
+            }
             ("registration-closed", _) => "Accounts are made by an administrator here.",
             ("unknown-host" | "https-required", _) => "Doorward is reached by another address.",
             ("headers-too-large", _) => {
@@ -366,7 +370,7 @@ fn stays_here(target: &str) -> bool {
         && !target.contains(|c: char| c == '\\' || c.is_control())
 }
 
-pub(super) fn link(path: &str, return_to: Option<&str>) -> String {
+pub(crate) fn link(path: &str, return_to: Option<&str>) -> String {
     match return_to {
         None => path.to_owned(),
         Some(target) => {

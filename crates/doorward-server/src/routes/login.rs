@@ -4,6 +4,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use doorward_core::credential::Password;
 use doorward_core::data::DataKey;
+use doorward_core::grant::OWN_CLIENT;
 use doorward_core::session::{Carrier, Wish};
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
@@ -104,7 +105,7 @@ pub async fn refresh(
 ) -> Result<Response, Problem> {
     let from = client.sighting(&headers);
     let proof = request::shown_key(&app, &headers, &client)?;
-    let presented = (&*body.refresh_token, proof.as_ref());
+    let presented = (&*body.refresh_token, OWN_CLIENT, proof.as_ref());
     let welcome = flow_refresh::refresh(&app, presented, from).await?;
     Ok(shape::welcome(&app, StatusCode::OK, &welcome).await)
 }

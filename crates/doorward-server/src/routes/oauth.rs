@@ -1,6 +1,6 @@
 //! `/oauth/…`: what clients ask, in the words of OAuth 2.0.
 //!
-//! There is no authorization endpoint yet: people sign in through our own pages and API.
+//! The authorization endpoint is in [`authorize`](super::authorize).
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -9,6 +9,7 @@ use doorward_core::grant::OWN_CLIENT;
 use doorward_core::refresh::PREFIX;
 use doorward_wire::dpop;
 use doorward_wire::jose::Algorithm;
+use doorward_wire::pkce;
 use doorward_wire::token::Confirmation;
 use http::{HeaderMap, StatusCode, header};
 use serde_json::{Value, json};
@@ -16,9 +17,10 @@ use serde_json::{Value, json};
 use crate::App;
 use crate::answer::Problem;
 use crate::answer::oauth::OAuthError;
+use crate::flow::authorize;
 use crate::flow::client::{self, KnownClient, Standing};
 use crate::flow::dpop as flow_dpop;
-use crate::flow::issue::Proof;
+use crate::flow::issue::{Proof, Welcome};
 use crate::flow::{logout, personal, refresh};
 use crate::request::{self, Client, Form, decoded};
 
@@ -26,6 +28,8 @@ use crate::request::{self, Client, Form, decoded};
 enum Claimed {
     /// A client, with its secret.
     Secret(String, String),
+    /// A client without one.
+    Public(String),
     /// A program without a secret: that of our own logins.
     Own,
 }
@@ -43,7 +47,8 @@ fn claimed(headers: &HeaderMap, form: &Form) -> Result<Claimed, OAuthError> {
     }
     match (id, secret) {
         (OWN_CLIENT, "") => Ok(Claimed::Own),
-        ("", _) | (_, "") => Err(OAuthError::invalid_client()),
+        ("", _) => Err(OAuthError::invalid_client()),
+        (id, "") => Ok(Claimed::Public(id.to_owned())),
         (id, secret) => Ok(Claimed::Secret(id.to_owned(), secret.to_owned())),
     }
 }
@@ -64,7 +69,16 @@ fn basic(value: &[u8]) -> Option<(String, String)> {
 async fn known(app: &App, headers: &HeaderMap, form: &Form) -> Result<KnownClient, OAuthError> {
     match claimed(headers, form)? {
         Claimed::Secret(id, secret) => Ok(client::authenticate(app, &id, &secret).await?),
-        Claimed::Own => Err(OAuthError::invalid_client()),
+        Claimed::Own | Claimed::Public(_) => Err(OAuthError::invalid_client()),
+    }
+}
+
+/// The client behind a code or a refresh token. One that has a secret shows it.
+async fn known_or_public(app: &App, claimed: Claimed) -> Result<Option<KnownClient>, OAuthError> {
+    match claimed {
+        Claimed::Own => Ok(None),
+        Claimed::Secret(id, secret) => Ok(Some(client::authenticate(app, &id, &secret).await?)),
+        Claimed::Public(id) => Ok(Some(client::public(app, &id).await?)),
     }
 }
 
@@ -78,6 +92,7 @@ pub async fn token(
     let form = form?;
     match form.text("grant_type") {
         "client_credentials" => own_token(&app, &from, &headers, &form).await,
+        "authorization_code" => redeemed(&app, &from, &headers, &form).await,
         "refresh_token" => renewed(&app, &from, &headers, &form).await,
         "" => Err(OAuthError::invalid_request("grant_type is missing.")),
         _ => Err(OAuthError::unsupported_grant_type()),
@@ -109,12 +124,8 @@ async fn renewed(
     headers: &HeaderMap,
     form: &Form,
 ) -> Result<Response, OAuthError> {
-    if let Claimed::Secret(id, secret) = claimed(headers, form)? {
-        // It says who it is, and nobody's refresh token is that client's.
-        client::authenticate(app, &id, &secret).await?;
-        let description = "Refresh tokens come from logins, whose client_id is doorward.";
-        return Err(OAuthError::unauthorized_client(description));
-    }
+    let client = known_or_public(app, claimed(headers, form)?).await?;
+    let name = client.map_or_else(|| OWN_CLIENT.to_owned(), |client| client.id().to_string());
     if form.given("scope").is_some_and(|scope| !scope.is_empty()) {
         let description = "Leave scope out: it stays what it was at the login.";
         return Err(OAuthError::invalid_scope(description));
@@ -123,8 +134,39 @@ async fn renewed(
     let presented =
         presented.ok_or_else(|| OAuthError::invalid_request("refresh_token is missing."))?;
     let proof = request::shown_key(app, headers, from)?;
-    let presented = (presented, proof.as_ref());
+    let presented = (presented, &*name, proof.as_ref());
     let welcome = refresh::refresh(app, presented, from.sighting(headers)).await?;
+    told(&welcome)
+}
+
+async fn redeemed(
+    app: &App,
+    from: &Client,
+    headers: &HeaderMap,
+    form: &Form,
+) -> Result<Response, OAuthError> {
+    let client = known_or_public(app, claimed(headers, form)?).await?;
+    let client = client.ok_or_else(|| {
+        OAuthError::unauthorized_client("Codes are for clients: doorward client add --redirect.")
+    })?;
+    let needed = |name, description| {
+        let value = form.given(name).filter(|value| !value.is_empty());
+        value.ok_or_else(|| OAuthError::invalid_request(description))
+    };
+    let proof = request::shown_key(app, headers, from)?;
+    let presented = authorize::Presented {
+        code: needed("code", "code is missing.")?,
+        redirect_uri: form.given("redirect_uri"),
+        verifier: needed("code_verifier", "code_verifier is missing (PKCE, RFC 7636).")?,
+        proof: proof.as_ref(),
+    };
+    let welcome =
+        authorize::redeem(app, client.client(), presented, from.sighting(headers)).await?;
+    told(&welcome)
+}
+
+/// What a client is told, once.
+fn told(welcome: &Welcome) -> Result<Response, OAuthError> {
     let Proof::Tokens(tokens) = &welcome.proof else {
         return Err(OAuthError::invalid_request("This is no refresh token."));
     };
@@ -249,8 +291,9 @@ pub async fn revoke(
                 client::end_session_of(&app, token, &device).await?;
             }
         }
-        Claimed::Secret(id, secret) => {
-            let client = client::authenticate(&app, &id, &secret).await?;
+        claimed => {
+            let client = known_or_public(&app, claimed).await?;
+            let client = client.ok_or_else(OAuthError::invalid_client)?;
             client::revoke_own(&app, &client, presented(&form)?, &device).await?;
         }
     }
@@ -270,9 +313,13 @@ pub async fn metadata(State(app): State<App>) -> Response {
         "token_endpoint": format!("{issuer}/oauth/token"),
         "introspection_endpoint": format!("{issuer}/oauth/introspect"),
         "revocation_endpoint": format!("{issuer}/oauth/revoke"),
-        "grant_types_supported": ["client_credentials", "refresh_token"],
-        // There is no authorization endpoint, so there is nothing that it could answer with.
-        "response_types_supported": [],
+        "authorization_endpoint": format!("{issuer}/oauth/authorize"),
+        "grant_types_supported": ["authorization_code", "client_credentials", "refresh_token"],
+        "response_types_supported": ["code"],
+        "response_modes_supported": ["query"],
+        "code_challenge_methods_supported": [pkce::METHOD],
+        "prompt_values_supported": ["none", "login"],
+        "authorization_response_iss_parameter_supported": true,
         "token_endpoint_auth_methods_supported": or_none,
         "introspection_endpoint_auth_methods_supported": secret,
         "revocation_endpoint_auth_methods_supported": or_none,

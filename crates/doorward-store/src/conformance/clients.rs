@@ -2,17 +2,21 @@
 
 use doorward_core::client::{Client, ClientName};
 use doorward_core::event::{Event, EventKind};
+use doorward_core::redirect::RedirectUri;
 use doorward_core::revocation::{LogEntry, Revoked, revoke};
 use doorward_wire::ClientId;
 
 use super::sample::{Tried, after, event, key};
 
-fn client(n: u128) -> Client {
+pub(super) fn client(n: u128) -> Client {
     Client {
         id: ClientId(n),
         name: ClientName::parse(&format!("client {n}")).unwrap(),
         scopes: vec!["doorward.revocations".to_owned(), "other".to_owned()],
         serves: vec!["https://api.example".to_owned()],
+        redirects: vec![],
+        audience: String::new(),
+        is_public: false,
         created_at: after(0),
         secret: key(u64::try_from(n).unwrap()),
         tokens_from: after(0),
@@ -44,6 +48,12 @@ pub async fn a_client_is_found_as_it_was_kept(store: Tried) {
     let bare = Client { scopes: vec![], serves: vec![], ..client(4) };
     store.add_client(bare.clone(), told(4, EventKind::ClientCreated)).await.unwrap();
     assert_eq!(store.client(bare.id).await.unwrap(), Some(bare));
+    let redirect = |text| RedirectUri::parse(text).unwrap();
+    let redirects = vec![redirect("https://shop.example/cb"), redirect("http://127.0.0.1/cb")];
+    let audience = "https://api.example".to_owned();
+    let shop = Client { redirects, audience, is_public: true, ..client(5) };
+    store.add_client(shop.clone(), told(5, EventKind::ClientCreated)).await.unwrap();
+    assert_eq!(store.client(shop.id).await.unwrap(), Some(shop));
     // An id names one client for ever.
     let again = Client { secret: key(9), ..client(1) };
     assert!(store.add_client(again, told(9, EventKind::ClientCreated)).await.is_err());

@@ -237,6 +237,7 @@ pub fn presented(secret: &FreshSecret, salt: u8, now: UnixTime) -> Presented {
         key: secret.digest(),
         salt,
         successor: presented.successor(&salt).digest(),
+        client: "app".to_owned(),
         lifetimes: Lifetimes::default(),
         now,
         ip: None,

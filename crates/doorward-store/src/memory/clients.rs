@@ -59,6 +59,7 @@ impl Clients for MemoryStore {
         let from = Client::revoked_at(now);
         let Some(client) = state.clients.get_mut(&id) else { return Ok(false) };
         client.tokens_from = client.tokens_from.max(from);
+        state.forget_tokens_of(id, None);
         state.revoke(revoke(Revoked::Client(id), from));
         state.note(event);
         Ok(true)
@@ -75,6 +76,8 @@ impl Clients for MemoryStore {
             return Ok(false);
         }
         state.forget_stream(id);
+        state.forget_tokens_of(id, None);
+        state.codes.retain(|_, code| code.client != id);
         state.revoke(revoke(Revoked::Client(id), Client::revoked_at(now)));
         state.note(event);
         Ok(true)

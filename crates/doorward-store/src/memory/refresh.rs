@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use doorward_core::refresh::{HangingToken, RefreshToken, Turn, Used};
-use doorward_wire::{SecretDigest, SessionId};
+use doorward_wire::{ClientId, SecretDigest, SessionId};
 
 use super::{KeptToken, MemoryStore, State};
 use crate::RefreshTokens;
@@ -28,6 +28,9 @@ impl State {
         let now = presented.now;
         let kept = self.refresh.get(&presented.key).ok_or(RotateError::Unknown)?;
         let (token, spent, predecessor) = (kept.token.clone(), kept.spent, kept.predecessor);
+        if token.grant.client != presented.client {
+            return Err(RotateError::Unknown);
+        }
         let found = self.find(token.sid).ok_or(RotateError::Unknown)?;
         let device = found.device.clone();
         let live = found.renew(&presented.lifetimes, now).map_err(RotateError::Refused)?;
@@ -80,6 +83,13 @@ impl RefreshTokens for MemoryStore {
         key: SecretDigest,
     ) -> Result<Option<SessionId>, StoreFailed> {
         Ok(self.state().refresh.get(&key).map(|kept| kept.token.sid))
+    }
+
+    async fn end_grant(&self, sid: SessionId, client: ClientId) -> Result<bool, StoreFailed> {
+        let mut state = self.state();
+        let before = state.refresh.len();
+        state.forget_tokens_of(client, Some(sid));
+        Ok(state.refresh.len() < before)
     }
 
     async fn tokens_of(&self, sids: &[SessionId]) -> Result<Vec<HangingToken>, StoreFailed> {

@@ -3,13 +3,14 @@
 use async_trait::async_trait;
 use doorward_core::client::{Client, ClientName};
 use doorward_core::event::Event;
+use doorward_core::redirect::RedirectUri;
 use doorward_core::revocation::Revoked;
 use doorward_wire::{ClientId, SecretDigest, UnixTime};
 use rusqlite::{Connection, params};
 
 use super::columns::{Columns, all, bytes, change, first, rows, whole};
 use super::writer::{Acted, Verdict};
-use super::{SqliteStore, events, log};
+use super::{SqliteStore, events, log, refresh};
 use crate::Clients;
 use crate::act::{Page, StoreFailed};
 
@@ -17,7 +18,8 @@ use crate::act::{Page, StoreFailed};
 macro_rules! select {
     ($where:literal) => {
         concat!(
-            "SELECT id, name, scopes, serves, created_at, secret, tokens_from FROM client ",
+            "SELECT id, name, scopes, serves, redirects, audience, is_public, created_at, secret,
+                tokens_from FROM client ",
             $where
         )
     };
@@ -26,15 +28,20 @@ macro_rules! select {
 #[async_trait]
 impl Clients for SqliteStore {
     async fn add_client(&self, client: Client, event: Event) -> Result<(), StoreFailed> {
-        const ADD: &str = "INSERT INTO client (id, name, scopes, serves, created_at, secret,
-            tokens_from) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+        const ADD: &str = "INSERT INTO client (id, name, scopes, serves, redirects, audience,
+            is_public, created_at, secret, tokens_from)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
         self.writer
             .act(move |db| {
+                let redirects: Vec<_> = client.redirects.iter().map(RedirectUri::as_str).collect();
                 let row = params![
                     bytes(client.id.0),
                     client.name.as_str(),
                     client.scopes.join("\n"),
                     client.serves.join("\n"),
+                    redirects.join("\n"),
+                    client.audience,
+                    client.is_public,
                     whole(client.created_at.0),
                     client.secret.0,
                     whole(client.tokens_from.0),
@@ -117,7 +124,11 @@ fn end_tokens(
     is_there: bool,
     from: UnixTime,
 ) -> Result<(), StoreFailed> {
-    if is_there { log::append_one(db, Revoked::Client(id), from) } else { Ok(()) }
+    if !is_there {
+        return Ok(());
+    }
+    refresh::forget_all_of_client(db, id)?;
+    log::append_one(db, Revoked::Client(id), from)
 }
 
 fn told(db: &Connection, is_there: bool, event: &Event) -> Acted<bool> {
@@ -135,6 +146,10 @@ fn client(row: &mut Columns<'_>) -> Result<Client, StoreFailed> {
         name: row.text(|name| ClientName::parse(name).ok())?,
         scopes: row.take().map(lines)?,
         serves: row.take().map(lines)?,
+        redirects: row
+            .text(|text| text.lines().map(RedirectUri::parse).collect::<Result<_, _>>().ok())?,
+        audience: row.take()?,
+        is_public: row.take()?,
         created_at: row.time()?,
         secret: row.digest()?,
         tokens_from: row.time()?,

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use doorward_core::grant::Grant;
 use doorward_core::refresh::{HangingToken, RefreshToken, Turn, Used};
 use doorward_wire::jose::Thumbprint;
-use doorward_wire::{SecretDigest, SessionId, UnixTime};
+use doorward_wire::{ClientId, SecretDigest, SessionId, UnixTime};
 use rusqlite::{Connection, params};
 
 use super::columns::{Columns, all, bytes, change, first, whole};
@@ -31,6 +31,10 @@ impl RefreshTokens for SqliteStore {
     ) -> Result<Option<SessionId>, StoreFailed> {
         const SESSION: &str = "SELECT sid FROM refresh_token WHERE key = ?1";
         self.readers.read(|db| first(db, SESSION, (key.0,), |row| row.id().map(SessionId)))
+    }
+
+    async fn end_grant(&self, sid: SessionId, client: ClientId) -> Result<bool, StoreFailed> {
+        self.writer.act(move |db| Ok(Verdict::Keep(forget_those_of(db, sid, client)?))).await
     }
 
     async fn tokens_of(&self, sids: &[SessionId]) -> Result<Vec<HangingToken>, StoreFailed> {
@@ -60,6 +64,11 @@ fn rotate(db: &Connection, presented: &Presented) -> Acted<Result<Rotated, Rotat
     let Some(kept) = find(db, presented.key)? else {
         return Ok(Verdict::Undo(Err(RotateError::Unknown)));
     };
+    // Of one that was spent long ago it is not kept whose it was.
+    let client = &kept.token.grant.client;
+    if *client != presented.client && !client.is_empty() {
+        return Ok(Verdict::Undo(Err(RotateError::Unknown)));
+    }
     let sid = kept.token.sid;
     let Some(found) = sessions::find(db, sid)? else {
         return Ok(Verdict::Undo(Err(RotateError::Unknown)));
@@ -92,8 +101,8 @@ fn rotate(db: &Connection, presented: &Presented) -> Acted<Result<Rotated, Rotat
 fn succeed(db: &Connection, kept: &Kept, presented: &Presented) -> Result<(), StoreFailed> {
     const USE: &str = "UPDATE refresh_token SET used_at = ?2, salt = ?3, predecessor = NULL
         WHERE key = ?1";
-    const SPEND: &str = "UPDATE refresh_token SET salt = NULL, audience = '', scope = '',
-        client = '' WHERE key = ?1";
+    const SPEND: &str = "UPDATE refresh_token SET salt = NULL, audience = '', scope = ''
+        WHERE key = ?1";
     change(db, USE, params![presented.key.0, whole(presented.now.0), presented.salt])?;
     if let Some(predecessor) = kept.predecessor {
         change(db, SPEND, (predecessor.0,))?;
@@ -129,6 +138,22 @@ pub(super) fn insert(
         token.grant.jkt.map(|key| key.0),
     ];
     change(db, INSERT, row).map(|_| ())
+}
+
+/// Forgets the tokens of a client in a session, as part of an act.
+pub(super) fn forget_those_of(
+    db: &Connection,
+    sid: SessionId,
+    client: ClientId,
+) -> Result<bool, StoreFailed> {
+    const FORGET: &str = "DELETE FROM refresh_token WHERE sid = ?1 AND client = ?2";
+    Ok(change(db, FORGET, (bytes(sid.0), client.to_string()))? > 0)
+}
+
+/// Forgets the tokens of a client, as part of an act.
+pub(super) fn forget_all_of_client(db: &Connection, client: ClientId) -> Result<(), StoreFailed> {
+    change(db, "DELETE FROM refresh_token WHERE client = ?1", (client.to_string(),))?;
+    Ok(())
 }
 
 /// Forgets the tokens of a session, as part of an act.

@@ -6,6 +6,7 @@ use doorward_core::client::{Client, ClientName, PREFIX};
 use doorward_core::device::Device;
 use doorward_core::event::{Event, EventKind};
 use doorward_core::grant::REVOCATIONS_SCOPE;
+use doorward_core::redirect::RedirectUri;
 use doorward_core::signal::SIGNALS_SCOPE;
 use doorward_server::ambient::Ambient;
 use doorward_server::settings::Settings;
@@ -36,6 +37,16 @@ pub(super) enum ClientCommand {
         /// An audience it serves: about tokens for it the client may ask; may be repeated
         #[arg(long = "serves", value_name = "AUDIENCE")]
         serves: Vec<String>,
+        /// Where people come back to who have signed in for it: an https address, or http on this machine; may be
+        /// repeated
+        #[arg(long = "redirect", value_name = "URI")]
+        redirects: Vec<RedirectUri>,
+        /// The audience of its people's tokens: one of [[audience]], or a site. Without it our own API
+        #[arg(long, value_name = "AUDIENCE", requires = "redirects")]
+        audience: Option<String>,
+        /// It can keep no secret: an app in a browser, or on somebody's own machine
+        #[arg(long, requires = "redirects", conflicts_with_all = ["scopes", "serves"])]
+        public: bool,
         /// One JSON object.
         #[arg(long)]
         json: bool,
@@ -87,13 +98,14 @@ pub(super) enum ClientCommand {
 
 pub(super) fn run(command: ClientCommand) -> Result<(), Outcome> {
     match command {
-        ClientCommand::Add { name, scopes, serves, json, data } => {
+        ClientCommand::Add { name, scopes, serves, redirects, audience, public, json, data } => {
             let config = data.config()?;
             let settings = config.settings(config.listen()?.port())?;
             let folder = folder(&config)?;
             // A server that was told its address by a flag has written it down.
             let own = folder.issuer().unwrap_or_else(|| settings.site.issuer().to_owned());
-            let client = new_client(&name, scopes, serves, (&settings, &own))?;
+            let people = People { redirects, audience: audience.unwrap_or_default(), public };
+            let client = new_client(&name, (scopes, serves), people, (&settings, &own))?;
             let store = open::store(&folder, None)?;
             Ok(block_on(add(&*store, client, json))?)
         }
@@ -143,12 +155,20 @@ struct NewClient {
     name: ClientName,
     scopes: Vec<String>,
     serves: Vec<String>,
+    people: People,
+}
+
+/// How people sign in for it, if they do.
+struct People {
+    redirects: Vec<RedirectUri>,
+    audience: String,
+    public: bool,
 }
 
 fn new_client(
     name: &str,
-    scopes: Vec<String>,
-    serves: Vec<String>,
+    (scopes, serves): (Vec<String>, Vec<String>),
+    people: People,
     (settings, own): (&Settings, &str),
 ) -> anyhow::Result<NewClient> {
     let name = ClientName::parse(name)?;
@@ -164,24 +184,36 @@ fn new_client(
             "{audience:?} is no audience of this server\nTry: one of [[audience]] in doorward.toml, or {own}"
         );
     }
-    Ok(NewClient { name, scopes, serves })
+    let audience = &people.audience;
+    ensure!(
+        audience.is_empty() || audience == own || settings.audience(audience).is_some(),
+        "{audience:?} is no audience of this server\nTry: one of [[audience]] in doorward.toml, or a [[site]]"
+    );
+    Ok(NewClient { name, scopes, serves, people })
 }
 
 async fn add(store: &dyn Store, new: NewClient, as_json: bool) -> anyhow::Result<()> {
     let ambient = open::ambient();
     let (id, secret, now) = (ambient.client_id(), ambient.secret(), ambient.now());
+    let is_public = new.people.public;
     let client = Client {
         id,
         name: new.name,
         scopes: new.scopes,
         serves: new.serves,
+        redirects: new.people.redirects,
+        audience: new.people.audience,
+        is_public: new.people.public,
         created_at: now,
         secret: secret.digest(),
         tokens_from: now,
     };
     store.add_client(client, event(&ambient, EventKind::ClientCreated, id)).await?;
     let secret = format!("{PREFIX}{}", secret.expose().as_str());
-    if as_json {
+    // Of one that can keep no secret nobody is told it.
+    if is_public {
+        say(if as_json { json!({ "id": id }).to_string() } else { format!("id      {id}") });
+    } else if as_json {
         say(json!({ "id": id, "secret": secret }));
     } else {
         say(format!("id      {id}\nsecret  {secret}        (kept nowhere: this is the only time)"));
@@ -254,6 +286,9 @@ fn document(client: &Client) -> Value {
         "name": client.name.as_str(),
         "scopes": client.scopes,
         "serves": client.serves,
+        "redirects": client.redirects.iter().map(RedirectUri::as_str).collect::<Vec<_>>(),
+        "audience": client.audience,
+        "public": client.is_public,
         "created_at": client.created_at.to_string(),
     })
 }
