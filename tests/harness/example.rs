@@ -1,5 +1,7 @@
 //! One of the examples, as a reader runs it: its own process, its own folder.
 
+use std::hash::{BuildHasher, RandomState};
+use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
@@ -45,4 +47,17 @@ impl Example {
     pub(crate) fn folder(&self) -> &std::path::Path {
         self.folder.path()
     }
+}
+
+/// Ports for somebody who binds them later: such as the system hands to nobody by itself.
+pub(crate) fn free_ports<const N: usize>() -> [u16; N] {
+    let held = std::array::from_fn(|_| {
+        let mut drawn = (0_u64..).map(|n| RandomState::new().hash_one(n) % 20_000 + 10_000);
+        let free = drawn.find_map(|port| {
+            let port = u16::try_from(port).unwrap();
+            TcpListener::bind(("127.0.0.1", port)).ok()
+        });
+        free.unwrap()
+    });
+    held.map(|listener: TcpListener| listener.local_addr().unwrap().port())
 }

@@ -4,8 +4,7 @@
 //! system's is read, started or stopped.
 
 use std::fmt;
-use std::hash::{BuildHasher, RandomState};
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -13,6 +12,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tokio::net::TcpStream;
 
 use super::client::Client;
+use super::example::free_ports;
 use super::folder::Folder;
 use super::nginx::{Nginx, Plan};
 use super::wait::eventually;
@@ -96,7 +96,7 @@ impl Make {
             let nginx = plan.start(doorward, &text).await;
             return Proxy { address: nginx.address, _running: Running::Nginx { _nginx: nginx } };
         }
-        let port = free_port();
+        let [port] = free_ports();
         let folder = Folder::fresh();
         std::fs::write(folder.join("configuration"), self.configuration(app, doorward, port))
             .unwrap();
@@ -159,16 +159,6 @@ impl Drop for Running {
         let _ = kill_process(pid, Signal::TERM);
         let _ = child.wait();
     }
-}
-
-/// A port for somebody who binds it later: one that the system hands to nobody by itself.
-fn free_port() -> u16 {
-    let mut drawn = (0_u64..).map(|n| RandomState::new().hash_one(n) % 20_000 + 10_000);
-    let free = drawn.find_map(|port| {
-        let port = u16::try_from(port).unwrap();
-        TcpListener::bind(("127.0.0.1", port)).ok().map(|_| port)
-    });
-    free.unwrap()
 }
 
 /// The page's snippet in a language.
