@@ -16,6 +16,7 @@ mod forms;
 pub(crate) mod forward_auth;
 mod guards;
 mod keys;
+mod languages;
 mod limits;
 mod password;
 mod personal_tokens;

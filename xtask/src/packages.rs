@@ -17,6 +17,9 @@ pub(crate) const BROWSER: [Package; 3] = [
     Package { program: "npm", name: "npm" },
 ];
 
+/// What verifies our tokens in Python.
+pub(crate) const PYTHON: [Package; 1] = [Package { program: "python3", name: "python3-venv" }];
+
 /// What makes certificates for the tests.
 pub(crate) const CERTIFICATES: [Package; 1] = [Package { program: "openssl", name: "openssl" }];
 

@@ -8,6 +8,7 @@ use crate::{npm, packages};
 /// The larger part comes last, so that its count is the last line.
 pub(crate) fn run(arguments: &[&str]) -> Outcome {
     packages::ensure(&packages::BROWSER)?;
+    packages::ensure(&packages::PYTHON)?;
     npm::ensure()?;
     packages::ensure(&packages::CERTIFICATES)?;
     packages::ensure(&packages::MODELS)?;
