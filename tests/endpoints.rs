@@ -67,7 +67,8 @@ fn change(_: &Sample) -> Value {
 }
 
 fn expectations() -> Vec<Expectation> {
-    shared().into_iter().chain(own_pages()).chain(personal_tokens()).chain(signals()).collect()
+    let ours = shared().into_iter().chain(own_pages()).chain(personal_tokens());
+    ours.chain(oauth()).chain(signals()).collect()
 }
 
 /// Shared signals. With a client's token: `journeys::signals`.
@@ -84,6 +85,19 @@ fn signals() -> Vec<Expectation> {
         row("POST", "/ssf/status", [401; 4]),
         row("POST", "/ssf/verify", [401; 4]),
         row("POST", "/ssf/poll/{stream}", [401; 4]).at("/ssf/poll/str_00000000000000000000000000"),
+    ]
+}
+
+/// What OAuth clients ask.
+fn oauth() -> Vec<Expectation> {
+    vec![
+        // With a client's secret: `journeys::clients`.
+        row("POST", "/oauth/token", [400; 4]).form(|_| vec![("grant_type", "none".to_owned())]),
+        row("POST", "/oauth/introspect", [401; 4]).form(|_| vec![("token", "x".to_owned())]),
+        row("POST", "/oauth/revoke", [401; 4]).form(|_| vec![("token", "x".to_owned())]),
+        // No client is named: nobody is sent anywhere.
+        row("GET", "/oauth/authorize", [400; 4]),
+        row("GET", "/.well-known/oauth-authorization-server", [200; 4]),
     ]
 }
 
@@ -175,13 +189,6 @@ fn shared() -> Vec<Expectation> {
         // What other programs look for.
         row("GET", "/.well-known/jwks.json", [200; 4]),
         row("GET", "/.well-known/change-password", [303; 4]),
-        // With a client's secret: `journeys::clients`.
-        row("POST", "/oauth/token", [400; 4]).form(|_| vec![("grant_type", "none".to_owned())]),
-        row("POST", "/oauth/introspect", [401; 4]).form(|_| vec![("token", "x".to_owned())]),
-        row("POST", "/oauth/revoke", [401; 4]).form(|_| vec![("token", "x".to_owned())]),
-        // No client is named: nobody is sent anywhere.
-        row("GET", "/oauth/authorize", [400; 4]),
-        row("GET", "/.well-known/oauth-authorization-server", [200; 4]),
         row("GET", "/livez", [200; 4]),
         row("GET", "/readyz", [200; 4]),
         row("GET", "/healthz", [200; 4]),
@@ -197,6 +204,9 @@ fn shared() -> Vec<Expectation> {
         // Without the link nobody sets anything up, an administrator neither.
         row("POST", "/setup", [403; 4]).form(account),
         row("GET", "/continue", [303; 4]),
+        // On a site of another domain: `journeys::far`.
+        row("GET", "/.doorward/start", [404; 4]),
+        row("GET", "/.doorward/callback", [404; 4]),
         row("GET", "/status-lists", [200; 4]),
         row("GET", "/status-lists/{number}", [404; 4]).at("/status-lists/0"),
         row("GET", "/oauth2/sign_in", [303; 4]),

@@ -11,6 +11,7 @@ mod cookie;
 mod cookie_linter;
 mod durability;
 mod ending;
+mod far;
 mod first_start;
 mod forms;
 pub(crate) mod forward_auth;

@@ -161,6 +161,11 @@ impl Drop for Running {
     }
 }
 
+/// What the page says that a site in another domain needs beside the rest, in nginx, behind TLS.
+pub(crate) fn far_nginx(doorward: SocketAddr) -> String {
+    block("nginx-far").replace("127.0.0.1:7117", &doorward.to_string()).replace("$scheme", "https")
+}
+
 /// The page's snippet in a language.
 fn block(language: &str) -> String {
     let (_, rest) = PAGE.split_once(&format!("```{language}\n")).unwrap();

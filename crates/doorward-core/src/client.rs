@@ -21,6 +21,10 @@ pub use crate::label::{Label as ClientName, LabelRefused as NameRefused};
 /// What every client's secret begins with, so that scanners find a leaked one.
 pub const PREFIX: &str = "dwc_";
 
+/// The client that we are ourselves, for sites behind a proxy in other domains: it is in no store, has no
+/// secret, and its codes give passes and no tokens.
+pub const SITES: ClientId = ClientId(0);
+
 /// A client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Client {

@@ -8,6 +8,7 @@ pub mod activity;
 pub mod assets;
 pub mod confirm;
 pub mod cookie;
+pub mod far;
 pub mod login;
 pub mod logout;
 pub mod onward;

@@ -164,6 +164,8 @@ fn rows() -> Vec<Row> {
         (Method::GET, "/setup", Who::Anybody, get(pages::setup::show)),
         (Method::POST, "/setup", Who::Anybody, post(pages::setup::submit)),
         (Method::GET, "/continue", Who::Member, get(pages::onward::show)),
+        (Method::GET, "/.doorward/start", Who::Anybody, get(pages::far::start)),
+        (Method::GET, "/.doorward/callback", Who::Anybody, get(pages::far::back)),
         (Method::GET, "/oauth2/sign_in", Who::Anybody, get(pages::onward::sign_in)),
         (Method::GET, "/oauth2/sign_out", Who::Anybody, get(pages::onward::sign_out)),
         (Method::GET, "/logout", Who::Anybody, get(pages::logout::show)),

@@ -226,6 +226,15 @@ impl Settings {
         }
     }
 
+    /// Whether an origin is beyond our cookies: its browsers get a pass of the site's own.
+    #[must_use]
+    pub fn is_far(&self, origin: &Origin) -> bool {
+        match self.pass_form(origin) {
+            PassForm::Domain(_) => false,
+            PassForm::Site(_) | PassForm::Development(_) => origin.host() != self.site.host(),
+        }
+    }
+
     /// What the pass of an origin looks like.
     #[must_use]
     pub fn pass_form<'a>(&'a self, origin: &'a Origin) -> PassForm<'a> {

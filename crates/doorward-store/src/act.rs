@@ -267,8 +267,8 @@ pub struct Redeeming {
     pub key: SecretDigest,
     /// Who presents it, and what they know.
     pub redemption: Redemption,
-    /// The digest of the refresh token that is to come of it.
-    pub refresh: SecretDigest,
+    /// The digest of the refresh token that is to come of it, if one is.
+    pub refresh: Option<SecretDigest>,
     /// The access token that is to come of it.
     pub token: TokenId,
     /// The key that both are to be bound to.

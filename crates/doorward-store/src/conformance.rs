@@ -107,6 +107,7 @@ macro_rules! store_laws {
             codes::of_parallel_redemptions_one_counts,
             codes::a_code_goes_with_its_session_and_its_client,
             codes::a_revoked_client_has_no_refresh_tokens,
+            codes::a_code_for_a_site_gives_no_refresh_token,
             codes::what_a_client_has_of_a_session_ends_alone,
             codes::codes_are_swept_when_they_are_over,
             data::a_value_is_written_read_and_removed,

@@ -22,8 +22,10 @@ use zeroize::Zeroizing;
 use crate::secret::{FreshSecret, PresentedSecret};
 
 pub mod explain;
+mod going;
 mod pass;
 
+pub use going::Going;
 pub use pass::{Pass, PassForm, PassKey, PresentedPass};
 
 /// The longest life a browser gives a cookie: 400 days (RFC 6265bis, section 5.5).

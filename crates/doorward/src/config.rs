@@ -367,9 +367,6 @@ impl Config {
             Site::Production { .. } => self.forward_auth.domain(site.host())?,
         };
         let sites = site::sites(&self.site)?;
-        if let Site::Production { .. } = site {
-            site::within_reach(&sites, (site.host(), site_domain.as_deref()))?;
-        }
         Ok(Settings {
             site_domain,
             sites,

@@ -18,20 +18,26 @@
 //!   4.7): PKCE of everybody, and `iss` in every answer (RFC 9207).
 //! - *A parameter that is there twice* (RFC 6749, section 3.1): refused before anything is read.
 
-use doorward_core::client::Client;
+use doorward_core::client::{Client, ClientName, SITES};
 use doorward_core::code::{CODE_LIFE, Code, PREFIX, Redemption};
 use doorward_core::event::{Event, EventKind};
 use doorward_core::grant::{self, Grant};
+use doorward_core::redirect::RedirectUri;
+use doorward_core::session::LiveSession;
+use doorward_core::site::Origin;
 use doorward_store::act::{RedeemError, Redeeming, StoreFailed};
 use doorward_wire::dpop;
 use doorward_wire::pkce::{Challenge, METHOD};
-use doorward_wire::{PresentedSecret, UnixTime};
+use doorward_wire::{PresentedSecret, SessionId, UnixTime};
 
 use super::dpop::{self as flow_dpop, DpopError};
 use super::identify::{Caller, Recognised, Sighting};
 use super::issue::{self, IssueError, Proof, Tokens, Welcome};
 use crate::App;
 use crate::settings::OWN_SCOPES;
+
+/// Where the browser of a site in another domain comes back, on that site.
+pub const CALLBACK: &str = "/.doorward/callback";
 
 /// The longest `state` that is carried back.
 const STATE_MAX: usize = 1024;
@@ -137,7 +143,11 @@ impl Back {
 /// Finds out what a client asks for, whoever sits at the browser.
 pub async fn read(app: &App, asked: Asked<'_>) -> Result<Wanted, AuthorizeError> {
     let id = asked.client.parse().map_err(|_| AuthorizeError::Stranger)?;
-    let client = app.store.client(id).await?.ok_or(AuthorizeError::Stranger)?;
+    let client = match id {
+        SITES => asked.redirect_uri.and_then(|uri| our_own(app, uri)),
+        id => app.store.client(id).await?,
+    };
+    let client = client.ok_or(AuthorizeError::Stranger)?;
     let redirect_uri = client.redirect(asked.redirect_uri).ok_or(AuthorizeError::Stranger)?;
     let state = asked.state.filter(|state| state.len() <= STATE_MAX).map(str::to_owned);
     let back = Back { redirect_uri: redirect_uri.to_owned(), state };
@@ -181,6 +191,66 @@ pub async fn read(app: &App, asked: Asked<'_>) -> Result<Wanted, AuthorizeError>
     // A proof of this minute was made for this: otherwise whoever comes back is asked for ever.
     let max_age = age.flatten().or(asks.then_some(60));
     Ok(Wanted { scope: scope.to_owned(), client, back, challenge, is_silent, max_age })
+}
+
+/// The client that we are ourselves, for a site of another domain.
+fn our_own(app: &App, redirect_uri: &str) -> Option<Client> {
+    let origin = redirect_uri.strip_suffix(CALLBACK)?;
+    let (site, rest) = Origin::split(origin).ok()?;
+    let is_one = rest.is_empty() && site.as_str() == origin;
+    if !is_one || !app.settings.may_lead_to(&site) || !app.settings.is_far(&site) {
+        return None;
+    }
+    Some(Client {
+        id: SITES,
+        name: ClientName::parse(site.host()).ok()?,
+        scopes: Vec::new(),
+        serves: Vec::new(),
+        redirects: vec![RedirectUri::parse(redirect_uri).ok()?],
+        audience: String::new(),
+        is_public: true,
+        created_at: UnixTime(0),
+        // Nobody shows it: this client asks nothing at the token endpoint.
+        secret: app.ambient.secret().digest(),
+        tokens_from: UnixTime(0),
+    })
+}
+
+/// Takes a code of our own, for a pass: no tokens come of it. `None` if it does not count.
+pub async fn redeem_for_site(
+    app: &App,
+    code: &str,
+    (redirect_uri, verifier): (&str, &str),
+    from: Sighting<'_>,
+) -> Result<Option<LiveSession>, StoreFailed> {
+    let secret = code.strip_prefix(PREFIX).and_then(|text| PresentedSecret::parse(text).ok());
+    let (Some(secret), Ok(challenge)) = (secret, Challenge::of(verifier)) else { return Ok(None) };
+    let redeeming = Redeeming {
+        key: secret.digest(),
+        redemption: Redemption { client: SITES, redirect_uri: redirect_uri.to_owned(), challenge },
+        refresh: None,
+        token: app.ambient.token_id(),
+        jkt: None,
+        lifetimes: app.settings.lifetimes,
+        now: app.ambient.now(),
+    };
+    match app.store.redeem_code(redeeming).await {
+        Ok(redeemed) => Ok(Some(redeemed.live)),
+        Err(RedeemError::Failed(failure)) => Err(failure),
+        Err(RedeemError::Refused) => Ok(None),
+        Err(RedeemError::Again(sid)) => {
+            note_reuse(app, sid, from);
+            Ok(None)
+        }
+    }
+}
+
+fn note_reuse(app: &App, sid: SessionId, from: Sighting<'_>) {
+    app.note(Event {
+        session: Some(sid),
+        reason: Some("code-reused".into()),
+        ..app.event(EventKind::TokenReuseDetected, &from.device())
+    });
 }
 
 impl Wanted {
@@ -308,7 +378,7 @@ pub async fn redeem(
             redirect_uri: redirect_uri.to_owned(),
             challenge,
         },
-        refresh: refresh.digest(),
+        refresh: Some(refresh.digest()),
         token,
         jkt,
         lifetimes: app.settings.lifetimes,
@@ -319,12 +389,7 @@ pub async fn redeem(
         Err(RedeemError::Refused) => return Err(CodeError::Refused),
         Err(RedeemError::Failed(failure)) => return Err(CodeError::Store(failure)),
         Err(RedeemError::Again(sid)) => {
-            let event = Event {
-                session: Some(sid),
-                reason: Some("code-reused".into()),
-                ..app.event(EventKind::TokenReuseDetected, &from.device())
-            };
-            app.note(event);
+            note_reuse(app, sid, from);
             return Err(CodeError::Again);
         }
     };

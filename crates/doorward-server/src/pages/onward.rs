@@ -12,12 +12,12 @@ use std::collections::HashMap;
 use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
 use doorward_core::site::Origin;
-use doorward_wire::cookie::{Pass, PassForm};
+use doorward_wire::cookie::Pass;
 use doorward_wire::{SessionId, UnixTime};
 use http::header;
 use serde::Deserialize;
 
-use super::{see_other, view};
+use super::{far, see_other, view};
 use crate::App;
 use crate::answer::Problem;
 use crate::edge::add;
@@ -37,7 +37,7 @@ const COUNTED_MAX: usize = 4096;
 /// What these pages read from their query: where to go.
 #[derive(Deserialize)]
 pub struct OnwardQuery {
-    rd: Option<String>,
+    pub(super) rd: Option<String>,
 }
 
 /// `GET /continue`.
@@ -57,22 +57,17 @@ pub async fn show(
     if !app.rounds().admits((caller.sid(), &origin), now) {
         return Err(Problem::leads_nowhere());
     }
+    if app.settings.is_far(&origin) {
+        return Ok(see_other(&far::way_in(&origin, &url)));
+    }
     let mut response = see_other(&url);
     give_pass(&app, &mut response, &caller, &origin);
     Ok(response)
 }
 
-/// Gives the browser a pass, where it would reach the site.
+/// Gives the browser a pass: the site is near enough for a cookie of ours.
 fn give_pass(app: &App, response: &mut Response, caller: &Caller, origin: &Origin) {
     let form = app.settings.pass_form(origin);
-    // A cookie of ours reaches our own host and, where we say so, its domain.
-    let is_near = match form {
-        PassForm::Domain(_) => true,
-        PassForm::Site(_) | PassForm::Development(_) => origin.host() == app.settings.site.host(),
-    };
-    if !is_near {
-        return;
-    }
     let session = caller.live().session();
     let pass = Pass { sid: session.sid, proved_at: session.proved_at };
     let max_age = session.remembered.then(|| caller.live().expires_at().since(app.ambient.now()));
@@ -109,7 +104,7 @@ pub(super) fn site_behind(app: &App, path: &str) -> Option<Origin> {
 pub(crate) struct Rounds(parking_lot::Mutex<HashMap<(SessionId, Origin), (UnixTime, u8)>>);
 
 impl Rounds {
-    fn admits(&self, (sid, origin): (SessionId, &Origin), now: UnixTime) -> bool {
+    pub(super) fn admits(&self, (sid, origin): (SessionId, &Origin), now: UnixTime) -> bool {
         let mut counted = self.0.lock();
         let is_old = |since: UnixTime| now >= UnixTime(since.0 + ROUND);
         if counted.len() >= COUNTED_MAX {

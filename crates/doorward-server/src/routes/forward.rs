@@ -28,11 +28,13 @@ use crate::edge::set;
 use crate::flow::forward::{self, Asker, Decision};
 use crate::flow::identify::{Credential, Errand};
 use crate::flow::personal;
+use crate::pages::far;
 use crate::request::{self, Client};
 use crate::settings::Site;
 
 /// Everything but what RFC 3986 calls unreserved.
-const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+pub(crate) const PLAIN: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// Where Envoy puts the path that it asks about.
 const EXT_AUTHZ: &str = "/api/authz/ext-authz";
@@ -158,6 +160,11 @@ fn scheme<'a>(app: &App, headers: &'a HeaderMap) -> Result<&'a str, Problem> {
         Site::Production { .. } => "https",
     };
     Ok(one(headers, "x-forwarded-proto")?.unwrap_or(usual))
+}
+
+/// The site that a proxy hands a request of on to us.
+pub(crate) fn asked_origin(app: &App, client: &Client, headers: &HeaderMap) -> Option<Origin> {
+    Origin::of(scheme(app, headers).ok()?, &client.host).ok()
 }
 
 /// A field that may be there once. What is there twice was added to by somebody.
@@ -310,6 +317,9 @@ fn way(app: &App, asked: &Asked, again: bool) -> String {
     let leads = app.settings.may_lead_to(&asked.origin);
     match (again, leads) {
         (false, false) => format!("{issuer}/login"),
+        (false, true) if app.settings.is_far(&asked.origin) => {
+            far::way_in(&asked.origin, &asked.url())
+        }
         (false, true) => format!("{issuer}/login?rd={}", encoded(&asked.url())),
         (true, false) => format!("{issuer}/account/confirm"),
         (true, true) => {

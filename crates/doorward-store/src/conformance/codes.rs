@@ -1,5 +1,6 @@
 //! Laws of authorization codes.
 
+use doorward_core::client::SITES;
 use doorward_core::code::{Code, Redemption};
 use doorward_core::event::{Event, EventKind};
 use doorward_core::grant::Grant;
@@ -60,7 +61,7 @@ fn redeeming(n: u64, token: u64) -> Redeeming {
             redirect_uri: CALLBACK.into(),
             challenge: Challenge([7; 32]),
         },
-        refresh: secret(token).digest(),
+        refresh: Some(secret(token).digest()),
         token: TokenId(token.into()),
         jkt: None,
         lifetimes: Lifetimes::default(),
@@ -193,6 +194,19 @@ pub async fn a_revoked_client_has_no_refresh_tokens(store: Tried) {
     let told = Event { kind: EventKind::ClientRevoked, ..event(901) };
     assert!(store.revoke_client(SHOP, after(31), told).await.unwrap());
     assert_eq!(store.session_of_refresh(secret(50).digest()).await.unwrap(), None);
+}
+
+/// Law: a code of our own, for a site, gives no refresh token, and counts once as any other.
+#[doc(hidden)]
+pub async fn a_code_for_a_site_gives_no_refresh_token(store: Tried) {
+    begin(&store).await;
+    assert!(store.keep_code(Code { client: SITES, ..code(1) }).await.unwrap());
+    let mut asked = Redeeming { refresh: None, ..redeeming(1, 50) };
+    asked.redemption.client = SITES;
+    assert_eq!(store.redeem_code(asked.clone()).await.unwrap().live.session().sid, SID);
+    assert!(store.tokens_of(&[SID]).await.unwrap().is_empty());
+    let again = store.redeem_code(asked).await;
+    assert!(matches!(again, Err(RedeemError::Again(SID))), "{again:?}");
 }
 
 /// Law: what one client has of a session ends without the session and without what others have.

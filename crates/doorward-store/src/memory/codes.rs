@@ -1,6 +1,7 @@
 //! Authorization codes in memory.
 
 use async_trait::async_trait;
+use doorward_core::client::SITES;
 use doorward_core::code::{Code, CodeRefusal};
 use doorward_core::grant::Grant;
 use doorward_core::refresh::RefreshToken;
@@ -39,9 +40,10 @@ impl State {
         }
         let grant = Grant { jkt: asked.jkt, ..code.grant };
         let (sid, issued_at) = (code.sid, asked.now);
-        let token = RefreshToken { key: asked.refresh, sid, grant, issued_at, used: None };
-        let grant = token.grant.clone();
-        self.keep_token(token, None);
+        if let Some(key) = asked.refresh {
+            let grant = grant.clone();
+            self.keep_token(RefreshToken { key, sid, grant, issued_at, used: None }, None);
+        }
         self.touch(sid, live.used(asked.now).from(None));
         Ok(Redeemed { live, device, grant })
     }
@@ -51,7 +53,8 @@ impl State {
 impl Codes for MemoryStore {
     async fn keep_code(&self, code: Code) -> Result<bool, StoreFailed> {
         let mut state = self.state();
-        if !state.sessions.contains_key(&code.sid) || !state.clients.contains_key(&code.client) {
+        let is_known = code.client == SITES || state.clients.contains_key(&code.client);
+        if !state.sessions.contains_key(&code.sid) || !is_known {
             return Ok(false);
         }
         if state.codes.contains_key(&code.key) {

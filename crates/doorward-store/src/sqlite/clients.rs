@@ -110,7 +110,9 @@ impl Clients for SqliteStore {
     ) -> Result<bool, StoreFailed> {
         self.writer
             .act(move |db| {
+                const CODES: &str = "DELETE FROM authorization_code WHERE client = ?1";
                 let is_there = change(db, "DELETE FROM client WHERE id = ?1", (bytes(id.0),))? == 1;
+                change(db, CODES, (bytes(id.0),))?;
                 end_tokens(db, id, is_there, Client::revoked_at(now))?;
                 told(db, is_there, &event)
             })

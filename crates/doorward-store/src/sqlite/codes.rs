@@ -1,6 +1,7 @@
 //! Authorization codes in SQLite.
 
 use async_trait::async_trait;
+use doorward_core::client::SITES;
 use doorward_core::code::{Code, CodeRefusal};
 use doorward_core::grant::Grant;
 use doorward_core::refresh::RefreshToken;
@@ -19,8 +20,8 @@ use crate::act::{RedeemError, Redeemed, Redeeming, StoreFailed};
 impl Codes for SqliteStore {
     async fn keep_code(&self, code: Code) -> Result<bool, StoreFailed> {
         const KEEP: &str = "INSERT INTO authorization_code (key, sid, client, redirect_uri,
-            challenge, audience, scope, expires_at) SELECT ?1, session.sid, client.id, ?4, ?5, ?6,
-            ?7, ?8 FROM session, client WHERE session.sid = ?2 AND client.id = ?3";
+            challenge, audience, scope, expires_at) SELECT ?1, sid, ?3, ?4, ?5, ?6, ?7, ?8
+            FROM session WHERE sid = ?2 AND (?9 OR EXISTS (SELECT 1 FROM client WHERE id = ?3))";
         self.writer
             .act(move |db| {
                 let row = params![
@@ -32,6 +33,7 @@ impl Codes for SqliteStore {
                     code.grant.audience,
                     code.grant.scope,
                     whole(code.expires_at.0),
+                    code.client == SITES,
                 ];
                 Ok(Verdict::Keep(change(db, KEEP, row)? == 1))
             })
@@ -78,10 +80,13 @@ fn redeem(db: &Connection, asked: &Redeeming) -> Acted<Result<Redeemed, RedeemEr
     change(db, USE, (asked.key.0, bytes(asked.token.0)))?;
     let grant = Grant { jkt: asked.jkt, ..code.grant };
     let (sid, issued_at) = (code.sid, asked.now);
-    let token = RefreshToken { key: asked.refresh, sid, grant, issued_at, used: None };
-    refresh::insert(db, &token, None)?;
+    if let Some(key) = asked.refresh {
+        let grant = grant.clone();
+        let token = RefreshToken { key, sid, grant, issued_at, used: None };
+        refresh::insert(db, &token, None)?;
+    }
     sessions::touch(db, sid, live.used(asked.now).from(None))?;
-    Ok(Verdict::Keep(Ok(Redeemed { live, device, grant: token.grant })))
+    Ok(Verdict::Keep(Ok(Redeemed { live, device, grant })))
 }
 
 fn find(db: &Connection, key: SecretDigest) -> Result<Option<Code>, StoreFailed> {

@@ -162,29 +162,6 @@ impl RuleConfig {
     }
 }
 
-/// The sites of a production server on `host`, which a cookie of ours must reach: below `domain`, or
-/// on the same host.
-pub(super) fn within_reach(
-    sites: &Sites,
-    (host, domain): (&str, Option<&str>),
-) -> anyhow::Result<()> {
-    let is_near = |site: &&Site| {
-        let below = |domain: &str| {
-            let rest = site.origin.host().strip_suffix(domain);
-            rest.is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
-        };
-        site.origin.host() == host || domain.is_some_and(below)
-    };
-    match sites.iter().find(|site| !is_near(site)) {
-        None => Ok(()),
-        Some(far) => bail!(
-            "[[site]] {} is in another domain than Doorward, and no cookie of ours would reach it\nTry: \
-             [forward_auth] domain = \"example.com\", with both below it",
-            far.origin
-        ),
-    }
-}
-
 /// The sites, no two of one origin.
 pub(super) fn sites(configs: &[SiteConfig]) -> anyhow::Result<Sites> {
     let sites = configs.iter().map(SiteConfig::site).collect::<Result<_, _>>()?;
