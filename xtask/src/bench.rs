@@ -16,6 +16,7 @@ use crate::step::{self, Failure, Outcome};
 mod client;
 mod load;
 mod people;
+mod proxy;
 mod report;
 pub(crate) mod scale;
 mod server;
@@ -23,6 +24,7 @@ mod turns;
 
 use load::{Load, Pair, Requests};
 use people::Carrier;
+use proxy::Nginx;
 use report::Report;
 use server::{Pinned, Server};
 
@@ -50,6 +52,8 @@ pub(crate) fn run(effort: &Effort) -> Outcome {
     let mut report = Report::new(effort)?;
     measure_rest(&folder, &mut report)?;
     measure_checks(effort, &folder, &mut report)?;
+    measure_forward(effort, &folder, &mut report)?;
+    measure_guard(&mut report)?;
     measure_turns(effort, &folder, &mut report)?;
     let opened = measure_logins(effort, &folder, &mut report)?;
     let tokens = TOKEN_COUNT * (1 + effort.rounds);
@@ -128,6 +132,51 @@ fn measure_checks(effort: &Effort, folder: &Folder, report: &mut Report) -> Outc
     let asked = Requests::whole(forms, &requests);
     let pair = by_turns(effort, &bare, &doorward, &asked, Pinned::Core0)?;
     report.check("W7", "POST /oauth/introspect, EdDSA token", &pair);
+    Ok(())
+}
+
+/// W1 for proxies: may this go on? Asked directly, and by nginx before an app.
+fn measure_forward(effort: &Effort, folder: &Folder, report: &mut Report) -> Outcome {
+    let data = folder.path("hot");
+    let requests = folder.path("requests");
+    let bare = Server::bare(Pinned::Core0)?;
+    let doorward = Server::doorward(&data, Pinned::Core0)?;
+    let count = TOKEN_COUNT;
+    let cookies = people::sign_in(&doorward.address, Carrier::Cookie, ACCOUNT_COUNT, count)?;
+    let about = |cookie: &String| {
+        format!(
+            "{cookie}\r\nX-Forwarded-Method: GET\r\nX-Forwarded-Proto: http\r\n\
+             X-Forwarded-Host: app.localhost\r\nX-Forwarded-Uri: /notes?day=3"
+        )
+    };
+    let fields: Vec<_> = cookies.iter().map(about).collect();
+    let asked = Requests::get("/api/authz/forward-auth", &fields, &requests);
+    let pair = by_turns(effort, &bare, &doorward, &asked, Pinned::Core0)?;
+    report.check("W1", "GET /api/authz/forward-auth, cookie", &pair);
+
+    let alone = Nginx::start(&folder.path("nginx-alone"), &bare, None)?;
+    let asking = Nginx::start(&folder.path("nginx-asking"), &bare, Some(&doorward))?;
+    let page = Requests::get("/page", &cookies, &requests);
+    let mut rounds = Vec::new();
+    for _ in 0..effort.rounds {
+        let of = |at: &Nginx| load::run_at(&at.address, &page, effort.seconds, Pinned::Core0);
+        rounds.push((of(&alone)?, of(&asking)?));
+    }
+    report.chain(&Pair::median(&rounds));
+    Ok(())
+}
+
+/// What a guard's check costs in the process of an app.
+fn measure_guard(report: &mut Report) -> Outcome {
+    eprintln!("the guard");
+    let program = server::built("guard");
+    let words = ["taskset", "-c", "0", &program.to_string_lossy()];
+    let said = step::read(&mut step::command(&words))?;
+    let figures: Vec<f64> = said.split_whitespace().filter_map(|it| it.parse().ok()).collect();
+    let [seen, first, signature] = figures[..] else {
+        return Err(Failure::new(format!("guard printed {said:?}")));
+    };
+    report.guard(seen, first, signature);
     Ok(())
 }
 

@@ -93,9 +93,23 @@ pub(super) fn run(
     seconds: u32,
     pinned: Pinned,
 ) -> Outcome<Load> {
+    let before = server.processor_time()?;
+    let load = run_at(&server.address, requests, seconds, pinned)?;
+    let spent = server.processor_time()?.saturating_sub(before);
+    let count = u32::try_from(load.answer_count).unwrap_or(u32::MAX);
+    Ok(Load { processor: spent / count, ..load })
+}
+
+/// The same of whatever listens there, without its processor time.
+pub(super) fn run_at(
+    address: &str,
+    requests: &Requests,
+    seconds: u32,
+    pinned: Pinned,
+) -> Outcome<Load> {
     let text: String = requests.all.iter().flat_map(|request| [request, "\0"]).collect();
     fs::write(&requests.file, text).map_err(Failure::while_doing("the requests' file"))?;
-    let url = format!("http://{}", server.address);
+    let url = format!("http://{address}");
     let file = requests.file.to_string_lossy();
     let length = format!("-d{seconds}s");
     let core = match pinned {
@@ -103,10 +117,8 @@ pub(super) fn run(
         Pinned::No => &[],
     };
     let wrk = ["wrk", "-t1", "-c64", &length, "--timeout", "10s", "-s", "bench/replay.lua", &url];
-    let before = server.processor_time()?;
     let said = step::read(&mut step::command(&[core, &wrk, &["--", &file]].concat()))?;
-    let spent = server.processor_time()?.saturating_sub(before);
-    let load = parse(&said, spent)?;
+    let load = parse(&said, Duration::ZERO)?;
     eprintln!("  {url} {:>8.0}/s  p99 {:?}", load.rate, load.p99);
     Ok(load)
 }

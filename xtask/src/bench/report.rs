@@ -61,6 +61,27 @@ impl Report {
         self.row(["", "p99", &late(&pair.bare), &late(&pair.doorward), &format!("{later:.2}")]);
     }
 
+    /// nginx that asks Doorward about each request, against nginx that asks nobody.
+    pub(super) fn chain(&mut self, pair: &Pair) {
+        let what = "a page by nginx, which asks Doorward; bare: nginx alone; all on core 0";
+        let rate = |load: &Load| format!("{:.0}/s", load.rate);
+        let ratio = format!("{:.2}", pair.ratio);
+        self.row(["", what, &rate(&pair.bare), &rate(&pair.doorward), &ratio]);
+        let late = |load: &Load| format!("{:.2} ms", load.p99.as_secs_f64() * 1e3);
+        let later = pair.doorward.p99.as_secs_f64() / pair.bare.p99.as_secs_f64();
+        self.row(["", "p99", &late(&pair.bare), &late(&pair.doorward), &format!("{later:.2}")]);
+    }
+
+    /// A guard's check, against the signature alone. All in nanoseconds.
+    pub(super) fn guard(&mut self, seen: f64, first: f64, signature: f64) {
+        let time = |nanoseconds: f64| format!("{:.2} µs", nanoseconds / 1e3);
+        let ratio = |of: f64| format!("{:.2}", of / signature);
+        let what = "`Guard::check`, a token seen for the first time; bare: Ed25519 alone";
+        self.row(["guard", what, &time(signature), &time(first), &ratio(first)]);
+        let what = "`Guard::check`, a token seen before";
+        self.row(["", what, &time(signature), &time(seen), &ratio(seen)]);
+    }
+
     /// Refresh tokens that turn, against nothing: a bare server keeps nothing.
     pub(super) fn turns(&mut self, load: &Load) {
         let what = "POST /api/v1/refresh, durable, 64 clients, the load not pinned";
