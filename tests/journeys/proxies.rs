@@ -1,6 +1,7 @@
 //! The same app behind nginx, Caddy and `HAProxy`, each set up as the documentation says.
 
 use std::fmt::Write as _;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -11,7 +12,7 @@ use crate::harness::client::Request;
 use crate::harness::echo::Echo;
 use crate::harness::proxy::{Make, Proxy, documented_table};
 use crate::harness::relay::{Relay, Wire};
-use crate::harness::server::PRODUCTION;
+use crate::harness::server::{Member, PRODUCTION};
 use crate::harness::{Browser, Reply, Server, eventually, report};
 
 /// What one proxy is tried in.
@@ -22,7 +23,7 @@ struct Street {
     proxy: Proxy,
     browser: Browser,
     pass: String,
-    ada: String,
+    ada: Member,
 }
 
 impl Street {
@@ -33,7 +34,7 @@ impl Street {
         let proxy = make.start(app.address, wire.address).await;
         let ada = server.member("ada").await;
         let (browser, pass) = pass(&server, &ada, "/").await;
-        Self { server, wire, app, proxy, browser, pass, ada: ada.id }
+        Self { server, wire, app, proxy, browser, pass, ada }
     }
 
     fn page(&self, path: &str) -> Request {
@@ -57,7 +58,7 @@ impl Street {
         said["target"] == "/notes?x=1"
             && told("remote-user") == ["ada"]
             && told("remote-groups") == ["member"]
-            && told("remote-sub") == [&*self.ada]
+            && told("remote-sub") == [&*self.ada.id]
             && told("doorward-assertion").len() == 1
     }
 
@@ -235,6 +236,38 @@ impl Street {
     }
 }
 
+impl Street {
+    /// How long after its end was asked for a session was first refused, while its member went on asking.
+    ///
+    /// No request may be let through that set out after the end was acknowledged.
+    async fn refused_after(&self) -> Duration {
+        let (browser, pass) = pass(&self.server, &self.ada, "/").await;
+        let ask = || self.proxy.client().get("/notes").cookie(&pass);
+        ask().await.must_be(200);
+        let mut let_in = Instant::now();
+        let asking = async {
+            loop {
+                let began = Instant::now();
+                let reply = ask().await;
+                if reply.status == 401 {
+                    return (let_in, Instant::now());
+                }
+                reply.must_be(200);
+                let_in = began;
+            }
+        };
+        let ending = async {
+            tokio::time::sleep(Duration::from_millis(30)).await;
+            let asked = Instant::now();
+            browser.post_json("/api/v1/logout", &json!({})).await.must_be(204);
+            (asked, Instant::now())
+        };
+        let ((let_in, refused), (asked, acknowledged)) = tokio::join!(asking, ending);
+        assert!(let_in <= acknowledged, "let in after the end was acknowledged");
+        refused.saturating_duration_since(asked)
+    }
+}
+
 /// What the app says that it heard, if it was the app that answered.
 fn heard(reply: &Reply) -> Option<Value> {
     if reply.status != 200 {
@@ -292,4 +325,21 @@ async fn each_proxy_does_what_the_table_in_the_documentation_says() {
     }
     assert_eq!(table.trim(), documented_table(), "found:\n{table}");
     assert!(!table.contains("**not**"), "{table}");
+}
+
+#[tokio::test]
+async fn a_session_that_has_ended_is_refused_behind_each_proxy_at_once() {
+    const ENDS: usize = 30;
+    for make in Make::ALL {
+        let street = Street::with(make).await;
+        let mut times = Vec::new();
+        for _ in 0..ENDS {
+            times.push(street.refused_after().await);
+        }
+        times.sort_unstable();
+        let (median, longest) = (times[ENDS / 2], times[ENDS - 1]);
+        report(&format!(
+            "{make:?}: {ENDS} sessions ended, refused after {median:?}, at most {longest:?}"
+        ));
+    }
 }
