@@ -44,8 +44,6 @@ pub(crate) const QUICK: Effort = Effort { seconds: 2, rounds: 3, session_count: 
 const START_COUNT: usize = 5;
 const ACCOUNT_COUNT: usize = 50;
 const TOKEN_COUNT: usize = 64;
-/// How long a full queue of hashes takes to empty on one core, at the most.
-const QUEUE_EMPTIES: Duration = Duration::from_secs(2);
 
 /// Builds, measures, and writes `bench/results/latest.md`.
 pub(crate) fn run(effort: &Effort) -> Outcome {
@@ -53,8 +51,8 @@ pub(crate) fn run(effort: &Effort) -> Outcome {
     let folder = Folder::new()?;
     let mut report = Report::new(effort)?;
     measure_rest(&folder, &mut report)?;
-    measure_checks(effort, &folder, &mut report)?;
-    measure_forward(effort, &folder, &mut report)?;
+    let cookies = measure_checks(effort, &folder, &mut report)?;
+    measure_forward(effort, &folder, &cookies, &mut report)?;
     measure_guard(&mut report)?;
     measure_turns(effort, &folder, &mut report)?;
     let opened = measure_logins(effort, &folder, &mut report)?;
@@ -104,8 +102,8 @@ fn measure_rest(folder: &Folder, report: &mut Report) -> Outcome {
     Ok(())
 }
 
-/// W1 and W2: who is this?
-fn measure_checks(effort: &Effort, folder: &Folder, report: &mut Report) -> Outcome {
+/// W1 and W2: who is this? Returns the cookies of the sessions that were opened for it.
+fn measure_checks(effort: &Effort, folder: &Folder, report: &mut Report) -> Outcome<Vec<String>> {
     let data = folder.path("hot");
     let requests = folder.path("requests");
     // Sessions are opened by an unpinned server: passwords take all cores there are.
@@ -119,7 +117,7 @@ fn measure_checks(effort: &Effort, folder: &Folder, report: &mut Report) -> Outc
         let bare = Server::bare(pinned)?;
         let doorward = Server::doorward(&data, pinned)?;
         let with_cookies = Requests::get("/api/v1/session", &cookies, &requests);
-        let pair = by_turns(effort, &bare, &doorward, &with_cookies, pinned)?;
+        let pair = servers_by_turns(effort, [&bare, &doorward], &with_cookies, pinned)?;
         report.check(id, "GET /api/v1/session, cookie", &pair);
     }
     let bare = Server::bare(Pinned::Core0)?;
@@ -127,24 +125,26 @@ fn measure_checks(effort: &Effort, folder: &Folder, report: &mut Report) -> Outc
     // Drawn only now: they live for five minutes.
     let tokens = people::sign_in(&doorward.address, Carrier::Token, ACCOUNT_COUNT, TOKEN_COUNT)?;
     let with_tokens = Requests::get("/api/v1/session", &tokens, &requests);
-    let pair = by_turns(effort, &bare, &doorward, &with_tokens, Pinned::Core0)?;
+    let pair = servers_by_turns(effort, [&bare, &doorward], &with_tokens, Pinned::Core0)?;
     report.check("W2", "GET /api/v1/session, EdDSA token seen before", &pair);
     let fields = people::client(&data, &doorward.address)?;
     let forms: Vec<_> = tokens.iter().map(|field| people::introspection(&fields, field)).collect();
     let asked = Requests::whole(forms, &requests);
-    let pair = by_turns(effort, &bare, &doorward, &asked, Pinned::Core0)?;
+    let pair = servers_by_turns(effort, [&bare, &doorward], &asked, Pinned::Core0)?;
     report.check("W7", "POST /oauth/introspect, EdDSA token", &pair);
-    Ok(())
+    Ok(cookies)
 }
 
 /// W1 for proxies: may this go on? Asked directly, and by nginx before an app.
-fn measure_forward(effort: &Effort, folder: &Folder, report: &mut Report) -> Outcome {
-    let data = folder.path("hot");
+fn measure_forward(
+    effort: &Effort,
+    folder: &Folder,
+    cookies: &[String],
+    report: &mut Report,
+) -> Outcome {
     let requests = folder.path("requests");
     let bare = Server::bare(Pinned::Core0)?;
-    let doorward = Server::doorward(&data, Pinned::Core0)?;
-    let count = TOKEN_COUNT;
-    let cookies = people::sign_in(&doorward.address, Carrier::Cookie, ACCOUNT_COUNT, count)?;
+    let doorward = Server::doorward(&folder.path("hot"), Pinned::Core0)?;
     let about = |cookie: &String| {
         format!(
             "{cookie}\r\nX-Forwarded-Method: GET\r\nX-Forwarded-Proto: http\r\n\
@@ -153,18 +153,16 @@ fn measure_forward(effort: &Effort, folder: &Folder, report: &mut Report) -> Out
     };
     let fields: Vec<_> = cookies.iter().map(about).collect();
     let asked = Requests::get("/api/authz/forward-auth", &fields, &requests);
-    let pair = by_turns(effort, &bare, &doorward, &asked, Pinned::Core0)?;
+    let pair = servers_by_turns(effort, [&bare, &doorward], &asked, Pinned::Core0)?;
     report.check("W1", "GET /api/authz/forward-auth, cookie", &pair);
 
     let alone = Nginx::start(&folder.path("nginx-alone"), &bare, None)?;
     let asking = Nginx::start(&folder.path("nginx-asking"), &bare, Some(&doorward))?;
-    let page = Requests::get("/page", &cookies, &requests);
-    let mut rounds = Vec::new();
-    for _ in 0..effort.rounds {
-        let of = |at: &Nginx| load::run_at(&at.address, &page, effort.seconds, Pinned::Core0);
-        rounds.push((of(&alone)?, of(&asking)?));
-    }
-    report.chain(&Pair::median(&rounds));
+    let page = Requests::get("/page", cookies, &requests);
+    let pair = by_turns(effort, [&alone, &asking], |nginx, seconds| {
+        load::run_at(&nginx.address, &page, seconds, Pinned::Core0)
+    })?;
+    report.chain(&pair);
     Ok(())
 }
 
@@ -195,22 +193,25 @@ fn measure_turns(effort: &Effort, folder: &Folder, report: &mut Report) -> Outco
 }
 
 /// W3: password logins, against what one thread can hash when it does nothing else. Returns how
-/// many sessions that opened.
+/// many sessions that opened at the least: whoever left before the answer has one too.
 fn measure_logins(effort: &Effort, folder: &Folder, report: &mut Report) -> Outcome<usize> {
     let doorward = Server::doorward(&folder.path("hot"), Pinned::Core0)?;
     let mut opened = 0;
     for carrier in [Carrier::Cookie, Carrier::Token] {
         eprintln!("W3, {}", carrier.word());
         let logins = Requests::logins(carrier, ACCOUNT_COUNT, &folder.path("requests"));
-        // What the load before left in the queue of hashes is done first: a full queue refuses.
-        thread::sleep(QUEUE_EMPTIES);
-        opened += load::run(&doorward, &logins, 1, Pinned::Core0)?.answer_count;
+        let load = |seconds| {
+            let load = load::run(&doorward, &logins, seconds, Pinned::Core0)?;
+            // What it leaves in the queue of hashes would slow Argon2 alone, and fill the queue for the next.
+            doorward.settle()?;
+            Ok::<_, Failure>(load)
+        };
+        opened += load(1)?.answer_count;
         let mut rounds = Vec::new();
         for _ in 0..effort.rounds {
-            let raw = hash_rate(effort.seconds)?;
-            let load = load::run(&doorward, &logins, effort.seconds, Pinned::Core0)?;
-            opened += load.answer_count;
-            rounds.push((raw, load));
+            let pair = (hash_rate(effort.seconds)?, load(effort.seconds)?);
+            opened += pair.1.answer_count;
+            rounds.push(pair);
         }
         report.logins(carrier, &Pair::median(&rounds));
     }
@@ -223,24 +224,34 @@ fn measure_full_start(session_count: usize, folder: &Folder, report: &mut Report
     for _ in 0..START_COUNT {
         starts.push(Server::doorward(&folder.path("hot"), Pinned::No)?.ready_after);
     }
-    report.start(&format!("to the first answer, {session_count} sessions stored"), median(starts));
+    report.start(
+        &format!("to the first answer, {session_count} sessions stored or more"),
+        median(starts),
+    );
     Ok(())
 }
 
-/// The same load on both, by turns.
-fn by_turns(
+/// The same load on the bare server and on Doorward, by turns.
+fn servers_by_turns(
     effort: &Effort,
-    bare: &Server,
-    doorward: &Server,
+    servers: [&Server; 2],
     requests: &Requests,
     pinned: Pinned,
 ) -> Outcome<Pair> {
-    load::run(bare, requests, 1, pinned)?;
-    load::run(doorward, requests, 1, pinned)?;
+    by_turns(effort, servers, |server, seconds| load::run(server, requests, seconds, pinned))
+}
+
+/// A load of so many seconds on both, by turns, after a second to warm up.
+fn by_turns<T>(
+    effort: &Effort,
+    [bare, doorward]: [&T; 2],
+    load: impl Fn(&T, u32) -> Outcome<Load>,
+) -> Outcome<Pair> {
+    load(bare, 1)?;
+    load(doorward, 1)?;
     let mut rounds = Vec::new();
     for _ in 0..effort.rounds {
-        let of_bare = load::run(bare, requests, effort.seconds, pinned)?;
-        rounds.push((of_bare, load::run(doorward, requests, effort.seconds, pinned)?));
+        rounds.push((load(bare, effort.seconds)?, load(doorward, effort.seconds)?));
     }
     Ok(Pair::median(&rounds))
 }

@@ -1,6 +1,6 @@
 //! The programs that Rust does not bring, by the names of their Debian packages.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::step::{self, Failure, Outcome};
 
@@ -64,10 +64,15 @@ pub(crate) fn ensure(packages: &[Package]) -> Outcome {
     Ok(())
 }
 
-/// The proxies that tests put Doorward behind: the program, and the packages that bring it and what it
-/// needs beyond every Debian.
-const PROXIES: [(&str, &[&str]); 3] = [
-    ("usr/sbin/nginx", &["nginx"]),
+/// A program of Debian's that is not installed, and the packages that bring it and what it needs beyond
+/// every Debian.
+type Unpacked = (&'static str, &'static [&'static str]);
+
+const NGINX: Unpacked = ("usr/sbin/nginx", &["nginx"]);
+
+/// The proxies that tests put Doorward behind.
+const PROXIES: [Unpacked; 3] = [
+    NGINX,
     ("usr/bin/caddy", &["caddy"]),
     (
         "usr/sbin/haproxy",
@@ -80,26 +85,31 @@ const PROXIES: [(&str, &[&str]); 3] = [
 /// They are not installed: installing one starts a server and writes into `/etc`, and a test wants
 /// neither.
 pub(crate) fn unpack_proxies() -> Outcome {
-    PROXIES.iter().try_for_each(|(program, packages)| unpack(program, packages))
+    PROXIES.iter().try_for_each(|proxy| unpack(proxy).map(drop))
 }
 
-fn unpack(program: &str, packages: &[&str]) -> Outcome {
+/// Where nginx is, once it has been fetched if the system does not have it.
+pub(crate) fn nginx() -> Outcome<PathBuf> {
+    unpack(&NGINX)
+}
+
+fn unpack((program, packages): &Unpacked) -> Outcome<PathBuf> {
     let folder = step::root().join("target/debian");
-    if Path::new("/").join(program).is_file() || folder.join(program).is_file() {
-        return Ok(());
+    let (installed, unpacked) = (Path::new("/").join(program), folder.join(program));
+    if let Some(here) = [&installed, &unpacked].into_iter().find(|path| path.is_file()) {
+        return Ok(here.clone());
     }
-    let unpacked = folder.display().to_string();
-    std::fs::create_dir_all(&folder).map_err(Failure::while_doing(unpacked.clone()))?;
+    std::fs::create_dir_all(&folder).map_err(Failure::while_doing(folder.display().to_string()))?;
     let remedy = format!("install {}, then run this again", packages[0]);
-    let words = [&["apt-get", "-q", "download"], packages].concat();
+    let words = [&["apt-get", "-q", "download"], *packages].concat();
     let mut fetch = step::command(&words);
     step::run(fetch.current_dir(&folder)).map_err(|failure| failure.or_try(remedy.clone()))?;
-    for package in packages {
+    for package in *packages {
         let unpack = format!("for package in {package}_*.deb; do dpkg-deb -x \"$package\" .; done");
         let mut unpack = step::command(&["sh", "-c", &unpack]);
         step::run(unpack.current_dir(&folder)).map_err(|failure| failure.or_try(remedy.clone()))?;
     }
-    Ok(())
+    Ok(unpacked)
 }
 
 fn is_root() -> Outcome<bool> {

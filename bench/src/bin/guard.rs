@@ -1,12 +1,11 @@
 //! What a guard's check costs in the process: of a token seen before, of one seen for the first time, and of
-//! its signature alone. Prints three medians in nanoseconds.
+//! its signature alone, with a key that was parsed before. Prints three medians in nanoseconds.
 
 use std::hint::black_box;
 use std::io::Write;
 use std::time::Instant;
 
-use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
-use base64ct::{Base64UrlUnpadded, Encoding};
+use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair, ParsedPublicKey};
 use doorward_guard::Guard;
 use doorward_wire::jose::{Algorithm, JwkSet, SigningKey};
 use doorward_wire::token::{self, AccessClaims, Audiences};
@@ -60,21 +59,21 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let key = SigningKey::from_material(KeyId(1), Algorithm::EdDsa, pkcs8.as_ref())?;
     let jwk = key.public_jwk().ok_or("a key without a public part")?;
     let guard = Guard::offline(ISSUER, API, &JwkSet { keys: vec![jwk] })?;
-    let public = UnparsedPublicKey::new(&ED25519, pair.public_key().as_ref());
+    let public = ParsedPublicKey::new(&ED25519, pair.public_key().as_ref())?;
     let (mut seen, mut first, mut signature) = (Vec::new(), Vec::new(), Vec::new());
     for round in 0..ROUNDS {
         let fresh =
             |number: usize| token::sign(&claims((round * BATCH + number + 1) as u128), &key);
         let texts = (0..BATCH).map(fresh).collect::<Result<Vec<_>, _>>()?;
         let headers: Vec<_> = texts.iter().map(|text| format!("Bearer {text}")).collect();
-        let parts: Vec<_> = texts.iter().filter_map(|text| text.rsplit_once('.')).collect();
-        let signatures = parts.iter().map(|(_, it)| Base64UrlUnpadded::decode_vec(it));
-        let signatures = signatures.collect::<Result<Vec<_>, _>>().map_err(|_| "no base64")?;
+        let signed: Vec<_> = texts.iter().filter_map(|text| text.rsplit_once('.')).collect();
+        let signatures: Vec<_> =
+            signed.iter().map(|(text, _)| pair.sign(text.as_bytes())).collect();
         let check = |text: &str| {
             assert!(black_box(guard.check(Some(black_box(text)), NOW)).is_ok(), "a good token");
         };
         signature.push(time(|n| {
-            let verified = public.verify(parts[n].0.as_bytes(), &signatures[n]);
+            let verified = public.verify_sig(signed[n].0.as_bytes(), signatures[n].as_ref());
             assert!(black_box(verified).is_ok(), "a good signature");
         }));
         first.push(time(|n| check(&headers[n])));

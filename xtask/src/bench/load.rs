@@ -44,7 +44,7 @@ pub(super) struct Load {
     pub(super) rate: f64,
     /// The time that all but one in a hundred answers came within.
     pub(super) p99: Duration,
-    /// The server's processor time for one answer.
+    /// The server's processor time for one answer; nothing if that was not asked for.
     pub(super) processor: Duration,
 }
 
@@ -53,6 +53,12 @@ impl Load {
     /// there too, or if the load was too little.
     pub(super) fn core_count(&self) -> f64 {
         self.rate * self.processor.as_secs_f64()
+    }
+
+    /// The same load, which took so much of the server's processor time in all.
+    fn costing(self, spent: Duration) -> Self {
+        let answers = u32::try_from(self.answer_count).unwrap_or(u32::MAX);
+        Self { processor: spent / answers, ..self }
     }
 
     /// The median of each figure.
@@ -95,9 +101,7 @@ pub(super) fn run(
 ) -> Outcome<Load> {
     let before = server.processor_time()?;
     let load = run_at(&server.address, requests, seconds, pinned)?;
-    let spent = server.processor_time()?.saturating_sub(before);
-    let count = u32::try_from(load.answer_count).unwrap_or(u32::MAX);
-    Ok(Load { processor: spent / count, ..load })
+    Ok(load.costing(server.processor_time()?.saturating_sub(before)))
 }
 
 /// The same of whatever listens there, without its processor time.
@@ -118,13 +122,13 @@ pub(super) fn run_at(
     };
     let wrk = ["wrk", "-t1", "-c64", &length, "--timeout", "10s", "-s", "bench/replay.lua", &url];
     let said = step::read(&mut step::command(&[core, &wrk, &["--", &file]].concat()))?;
-    let load = parse(&said, Duration::ZERO)?;
+    let load = parse(&said)?;
     eprintln!("  {url} {:>8.0}/s  p99 {:?}", load.rate, load.p99);
     Ok(load)
 }
 
 /// Reads the line that `bench/replay.lua` prints.
-fn parse(said: &str, spent: Duration) -> Outcome<Load> {
+fn parse(said: &str) -> Outcome<Load> {
     let Some(result) = said.lines().find_map(|line| line.strip_prefix("result ")) else {
         return Err(Failure::new(format!("wrk did not say what came of it\n{said}")));
     };
@@ -142,7 +146,7 @@ fn parse(said: &str, spent: Duration) -> Outcome<Load> {
         answer_count: count as usize,
         rate: f64::from(count) * 1e6 / f64::from(figure("microseconds")?),
         p99: Duration::from_micros(figure("p99")?.into()),
-        processor: spent / count,
+        processor: Duration::ZERO,
     })
 }
 
@@ -156,7 +160,7 @@ mod tests {
     fn a_load_is_what_wrk_says_it_was() {
         let said = "Running 2s test\nresult requests=100000 microseconds=2000000 p50=900 p99=1500 \
                     refused=0 broken=0\n";
-        let load = parse(said, SPENT).unwrap();
+        let load = parse(said).unwrap().costing(SPENT);
         assert!((load.rate - 50_000.0).abs() < 0.1);
         assert_eq!(load.p99, Duration::from_micros(1500));
         assert_eq!(load.processor, Duration::from_micros(10));
@@ -166,7 +170,7 @@ mod tests {
     fn a_load_with_a_refusal_in_it_counts_for_nothing() {
         for what in ["refused=1 broken=0", "refused=0 broken=1", "refused=0"] {
             let said = format!("result requests=9 microseconds=9 p50=1 p99=1 {what}\n");
-            assert!(parse(&said, SPENT).is_err(), "{what}");
+            assert!(parse(&said).is_err(), "{what}");
         }
     }
 }

@@ -52,24 +52,19 @@ impl Report {
 
     /// A check, against the bare server: how many, how late, and at what cost.
     pub(super) fn check(&mut self, id: &str, what: &str, pair: &Pair) {
-        let rate = |load: &Load| format!("{:.0}/s", load.rate);
-        let ratio = format!("{:.2}", pair.ratio);
-        self.row([id, what, &rate(&pair.bare), &rate(&pair.doorward), &ratio]);
+        self.rate(id, what, pair);
         self.cost("an answer", pair);
-        let late = |load: &Load| format!("{:.2} ms", load.p99.as_secs_f64() * 1e3);
-        let later = pair.doorward.p99.as_secs_f64() / pair.bare.p99.as_secs_f64();
-        self.row(["", "p99", &late(&pair.bare), &late(&pair.doorward), &format!("{later:.2}")]);
+        self.late(pair);
     }
 
     /// nginx that asks Doorward about each request, against nginx that asks nobody.
     pub(super) fn chain(&mut self, pair: &Pair) {
-        let what = "a page by nginx, which asks Doorward; bare: nginx alone; all on core 0";
-        let rate = |load: &Load| format!("{:.0}/s", load.rate);
-        let ratio = format!("{:.2}", pair.ratio);
-        self.row(["", what, &rate(&pair.bare), &rate(&pair.doorward), &ratio]);
-        let late = |load: &Load| format!("{:.2} ms", load.p99.as_secs_f64() * 1e3);
-        let later = pair.doorward.p99.as_secs_f64() / pair.bare.p99.as_secs_f64();
-        self.row(["", "p99", &late(&pair.bare), &late(&pair.doorward), &format!("{later:.2}")]);
+        self.rate(
+            "",
+            "a page by nginx, which asks Doorward; bare: nginx alone; all on core 0",
+            pair,
+        );
+        self.late(pair);
     }
 
     /// A guard's check, against the signature alone. All in nanoseconds.
@@ -99,6 +94,18 @@ impl Report {
         let ratio = format!("{:.2}", pair.ratio);
         self.row(["W3", &what, &rate(&pair.bare), &rate(&pair.doorward), &ratio]);
         self.cost("a login", pair);
+    }
+
+    fn rate(&mut self, id: &str, what: &str, pair: &Pair) {
+        let rate = |load: &Load| format!("{:.0}/s", load.rate);
+        let ratio = format!("{:.2}", pair.ratio);
+        self.row([id, what, &rate(&pair.bare), &rate(&pair.doorward), &ratio]);
+    }
+
+    fn late(&mut self, Pair { bare, doorward, .. }: &Pair) {
+        let late = |load: &Load| format!("{:.2} ms", load.p99.as_secs_f64() * 1e3);
+        let later = doorward.p99.as_secs_f64() / bare.p99.as_secs_f64();
+        self.row(["", "p99", &late(bare), &late(doorward), &format!("{later:.2}")]);
     }
 
     /// What one answer costs the server itself, and whether it got the core it was promised.

@@ -14,6 +14,9 @@ use crate::step::{self, Failure, Outcome};
 
 const START_MAX: Duration = Duration::from_secs(20);
 
+/// How long a server may go on working after a load has ended.
+const SETTLE_MAX: Duration = Duration::from_secs(10);
+
 /// Linux counts a process's time in hundredths of a second, whatever the machine.
 const TICK: Duration = Duration::from_millis(10);
 
@@ -120,6 +123,21 @@ impl Server {
             .map(|field| field.parse().unwrap_or(0))
             .sum();
         Ok(TICK * ticks)
+    }
+
+    /// Waits until it has done what a load that ended left behind.
+    pub(super) fn settle(&self) -> Outcome {
+        let began = Instant::now();
+        let mut before = self.processor_time()?;
+        while began.elapsed() < SETTLE_MAX {
+            thread::sleep(TICK * 20);
+            let now = self.processor_time()?;
+            if now <= before + TICK {
+                return Ok(());
+            }
+            before = now;
+        }
+        Err(Failure::new("the server did not come to rest"))
     }
 
     fn proc(&self, file: &str) -> Outcome<String> {
