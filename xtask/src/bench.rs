@@ -113,12 +113,12 @@ fn measure_checks(effort: &Effort, folder: &Folder, report: &mut Report) -> Outc
         people::register(&doorward.address, ACCOUNT_COUNT)?;
         people::sign_in(&doorward.address, Carrier::Cookie, ACCOUNT_COUNT, effort.session_count)?
     };
-    for (pinned, id) in [(Pinned::Core0, "W1"), (Pinned::No, "W1, not pinned")] {
+    for pinned in [Pinned::Core0, Pinned::No] {
         let bare = Server::bare(pinned)?;
         let doorward = Server::doorward(&data, pinned)?;
         let with_cookies = Requests::get("/api/v1/session", &cookies, &requests);
         let pair = servers_by_turns(effort, [&bare, &doorward], &with_cookies, pinned)?;
-        report.check(id, "GET /api/v1/session, cookie", &pair);
+        report.check("W1", "GET /api/v1/session, cookie", pinned, &pair);
     }
     let bare = Server::bare(Pinned::Core0)?;
     let doorward = Server::doorward(&data, Pinned::Core0)?;
@@ -126,12 +126,12 @@ fn measure_checks(effort: &Effort, folder: &Folder, report: &mut Report) -> Outc
     let tokens = people::sign_in(&doorward.address, Carrier::Token, ACCOUNT_COUNT, TOKEN_COUNT)?;
     let with_tokens = Requests::get("/api/v1/session", &tokens, &requests);
     let pair = servers_by_turns(effort, [&bare, &doorward], &with_tokens, Pinned::Core0)?;
-    report.check("W2", "GET /api/v1/session, EdDSA token seen before", &pair);
+    report.check("W2", "GET /api/v1/session, EdDSA token seen before", Pinned::Core0, &pair);
     let fields = people::client(&data, &doorward.address)?;
     let forms: Vec<_> = tokens.iter().map(|field| people::introspection(&fields, field)).collect();
     let asked = Requests::whole(forms, &requests);
     let pair = servers_by_turns(effort, [&bare, &doorward], &asked, Pinned::Core0)?;
-    report.check("W7", "POST /oauth/introspect, EdDSA token", &pair);
+    report.check("W7", "POST /oauth/introspect, EdDSA token", Pinned::Core0, &pair);
     Ok(cookies)
 }
 
@@ -154,7 +154,7 @@ fn measure_forward(
     let fields: Vec<_> = cookies.iter().map(about).collect();
     let asked = Requests::get("/api/authz/forward-auth", &fields, &requests);
     let pair = servers_by_turns(effort, [&bare, &doorward], &asked, Pinned::Core0)?;
-    report.check("W1", "GET /api/authz/forward-auth, cookie", &pair);
+    report.check("W1", "GET /api/authz/forward-auth, cookie", Pinned::Core0, &pair);
 
     let alone = Nginx::start(&folder.path("nginx-alone"), &bare, None)?;
     let asking = Nginx::start(&folder.path("nginx-asking"), &bare, Some(&doorward))?;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::Effort;
 use super::load::{Load, Pair};
 use super::people::Carrier;
+use super::server::Pinned;
 use crate::step::{self, Failure, Outcome};
 
 /// A table in the making.
@@ -51,9 +52,12 @@ impl Report {
     }
 
     /// A check, against the bare server: how many, how late, and at what cost.
-    pub(super) fn check(&mut self, id: &str, what: &str, pair: &Pair) {
-        self.rate(id, what, pair);
-        self.cost("an answer", pair);
+    pub(super) fn check(&mut self, id: &str, what: &str, pinned: Pinned, pair: &Pair) {
+        match pinned {
+            Pinned::Core0 => self.rate(id, what, pair),
+            Pinned::No => self.rate(&format!("{id}, not pinned"), what, pair),
+        }
+        self.cost("an answer", pinned, pair);
         self.late(pair);
     }
 
@@ -93,7 +97,7 @@ impl Report {
         let rate = |load: &Load| format!("{:.1}/s", load.rate);
         let ratio = format!("{:.2}", pair.ratio);
         self.row(["W3", &what, &rate(&pair.bare), &rate(&pair.doorward), &ratio]);
-        self.cost("a login", pair);
+        self.cost("a login", Pinned::Core0, pair);
     }
 
     fn rate(&mut self, id: &str, what: &str, pair: &Pair) {
@@ -109,15 +113,17 @@ impl Report {
     }
 
     /// What one answer costs the server itself, and whether it got the core it was promised.
-    fn cost(&mut self, of: &str, Pair { bare, doorward, .. }: &Pair) {
+    fn cost(&mut self, of: &str, pinned: Pinned, Pair { bare, doorward, .. }: &Pair) {
         let cost = |load: &Load| format!("{:.1} µs", load.processor.as_secs_f64() * 1e6);
         let costlier = doorward.processor.as_secs_f64() / bare.processor.as_secs_f64();
         let what = format!("processor time {of}");
         self.row(["", &what, &cost(bare), &cost(doorward), &format!("{costlier:.2}")]);
         let cores = |load: &Load| format!("{:.2}", load.core_count());
         self.row(["", "cores it got", &cores(bare), &cores(doorward), ""]);
-        let least = bare.core_count().min(doorward.core_count());
-        self.core_count_min = self.core_count_min.min(least);
+        if pinned == Pinned::Core0 {
+            let least = bare.core_count().min(doorward.core_count());
+            self.core_count_min = self.core_count_min.min(least);
+        }
     }
 
     fn row(&mut self, cells: [&str; 5]) {
