@@ -13,6 +13,20 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 const DIGITS: usize = 26;
 
+/// What each byte is worth as a digit.
+const VALUES: [u8; 256] = values();
+const NO_DIGIT: u8 = 0xFF;
+
+const fn values() -> [u8; 256] {
+    let mut values = [NO_DIGIT; 256];
+    let mut digit = 0;
+    while digit < ALPHABET.len() {
+        values[ALPHABET[digit] as usize] = digit as u8;
+        digit += 1;
+    }
+    values
+}
+
 /// The text was not an id of this kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not an id of this kind")]
@@ -39,9 +53,9 @@ fn read_digits(text: &[u8]) -> Result<u128, MalformedId> {
     if text.len() != DIGITS || text[0] > b'7' {
         return Err(MalformedId);
     }
-    text.iter().try_fold(0_u128, |bits, character| {
-        let digit = ALPHABET.iter().position(|known| known == character).ok_or(MalformedId)?;
-        Ok((bits << 5) | digit as u128)
+    text.iter().try_fold(0_u128, |bits, character| match VALUES[usize::from(*character)] {
+        NO_DIGIT => Err(MalformedId),
+        digit => Ok((bits << 5) | u128::from(digit)),
     })
 }
 

@@ -30,6 +30,8 @@ mod shape;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use node::Name;
+
 /// How deep arrays and objects may be nested.
 pub const DEPTH_MAX: usize = 32;
 

@@ -12,6 +12,9 @@ use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visi
 
 use super::{DEPTH_MAX, JsonError, JsonErrorKind, quoted};
 
+/// Members of an object that are few: no token that we issue has more.
+const FEW: usize = 16;
+
 /// A value, borrowed from the text where it has no escapes.
 #[derive(Debug)]
 pub(super) enum Node<'de> {
@@ -28,7 +31,9 @@ pub(super) enum Node<'de> {
 /// Reads the whole text.
 pub(super) fn read(bytes: &[u8]) -> Result<Node<'_>, JsonError> {
     let fault = Cell::new(None);
-    let mut json = serde_json::Deserializer::from_slice(bytes);
+    let text = std::str::from_utf8(bytes)
+        .map_err(|error| JsonError::new(JsonErrorKind::Malformed, error.to_string()))?;
+    let mut json = serde_json::Deserializer::from_str(text);
     let reader = Reader { room: DEPTH_MAX, fault: &fault };
     let read = reader.deserialize(&mut json).and_then(|node| json.end().map(|()| node));
     read.map_err(|error| {
@@ -46,8 +51,9 @@ struct Reader<'a> {
     fault: &'a Cell<Option<JsonError>>,
 }
 
+/// The name of a member, borrowed from the text where it has no escapes.
 #[derive(Deserialize)]
-struct Name<'text>(#[serde(borrow)] Cow<'text, str>);
+pub(crate) struct Name<'text>(#[serde(borrow)] pub(crate) Cow<'text, str>);
 
 impl Reader<'_> {
     fn deeper<E: Error>(self) -> Result<Self, E> {
@@ -131,7 +137,9 @@ impl<'de> Visitor<'de> for Reader<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Node<'de>, A::Error> {
         let inner = self.deeper()?;
-        let mut members = Vec::new();
+        // Only the outermost: a list of small objects would take four times the memory.
+        let room = if self.room == DEPTH_MAX { FEW } else { 0 };
+        let mut members = Vec::with_capacity(room);
         while let Some(Name(name)) = map.next_key()? {
             match map.next_value_seed(inner) {
                 Ok(value) => members.push((name, value)),
@@ -154,10 +162,17 @@ impl<'de> Visitor<'de> for Reader<'_> {
     }
 }
 
-/// A name that stands twice, if there is one. Sorted, since comparing each with each would let ten
-/// thousand members cost a hundred million comparisons.
+/// A name that stands twice, if there is one. A few are compared each with each; more are sorted, since ten
+/// thousand members would cost a hundred million comparisons.
 fn repeated<'a>(members: &'a [(Cow<'_, str>, Node<'_>)]) -> Option<&'a str> {
-    let mut names: Vec<&str> = members.iter().map(|(name, _)| name.as_ref()).collect();
+    let names = || members.iter().map(|(name, _)| name.as_ref());
+    if members.len() <= FEW {
+        return names()
+            .enumerate()
+            .find(|(at, name)| names().take(*at).any(|other| other == *name))
+            .map(|(_, name)| name);
+    }
+    let mut names: Vec<&str> = names().collect();
     names.sort_unstable();
     names.windows(2).find(|pair| pair[0] == pair[1]).map(|pair| pair[0])
 }

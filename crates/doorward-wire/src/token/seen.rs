@@ -137,7 +137,8 @@ impl Shard {
 
     fn keep(&mut self, digest: [u8; 32], seen: Seen, young_max: usize) {
         if self.young.len() >= young_max {
-            self.old = std::mem::take(&mut self.young);
+            std::mem::swap(&mut self.young, &mut self.old);
+            self.young.clear();
         }
         self.young.insert(digest, seen);
     }
