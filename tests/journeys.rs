@@ -29,6 +29,7 @@ mod refresh_storm;
 mod review;
 mod revocations;
 mod signals;
+mod sites;
 mod status_lists;
 mod store_failure;
 mod token;

@@ -103,9 +103,9 @@ async fn a_pass_is_worth_nothing_elsewhere() {
     let server = Server::production(|settings| {
         with_wiki(settings);
         let shop = Site::for_members(OriginPattern::parse("https://shop.example.net").unwrap());
-        let mut sites: Vec<Site> = settings.sites.iter().cloned().collect();
+        let mut sites: Vec<Site> = settings.sites.configured().iter().cloned().collect();
         sites.push(shop);
-        settings.sites = Sites::of(sites).unwrap();
+        settings.sites = Sites::of(sites).unwrap().into();
     })
     .await;
     let ada = server.member("ada").await;

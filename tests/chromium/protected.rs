@@ -20,7 +20,7 @@ async fn a_browser_comes_to_an_app_signs_in_and_is_back_where_it_was() {
             trusted_proxies: vec!["127.0.0.1/32".parse().unwrap()],
         };
         let site = Site::for_members(OriginPattern::parse(&wiki).unwrap());
-        settings.sites = Sites::of(vec![site]).unwrap();
+        settings.sites = Sites::of(vec![site]).unwrap().into();
         settings.site_domain = Some(nginx::NAME.to_owned());
     })
     .await;
@@ -68,7 +68,7 @@ async fn a_browser_signs_in_once_for_a_site_in_another_domain_too() {
             trusted_proxies: vec!["127.0.0.1/32".parse().unwrap()],
         };
         let site = Site::for_members(OriginPattern::parse(&blog).unwrap());
-        settings.sites = Sites::of(vec![site]).unwrap();
+        settings.sites = Sites::of(vec![site]).unwrap().into();
     })
     .await;
     server.member("ada").await;

@@ -14,7 +14,7 @@ const SHOP: &str = "https://shop.example.org";
 
 fn far(settings: &mut Settings) {
     let site = |origin: &str| Site::for_members(OriginPattern::parse(origin).unwrap());
-    settings.sites = Sites::of(vec![site(BLOG), site(SHOP)]).unwrap();
+    settings.sites = Sites::of(vec![site(BLOG), site(SHOP)]).unwrap().into();
     settings.site_domain = Some("example.com".to_owned());
 }
 

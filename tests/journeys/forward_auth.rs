@@ -41,7 +41,7 @@ pub(crate) fn with_wiki(settings: &mut Settings) {
         ],
         ..Site::for_members(OriginPattern::parse(WIKI).unwrap())
     };
-    settings.sites = Sites::of(vec![wiki]).unwrap();
+    settings.sites = Sites::of(vec![wiki]).unwrap().into();
     settings.site_domain = Some("example.com".to_owned());
 }
 

@@ -52,6 +52,10 @@ pub enum EventKind {
     PersonalTokenCreated,
     /// A personal access token was revoked by its owner.
     PersonalTokenRevoked,
+    /// An administrator said who may open a site.
+    SiteKept,
+    /// An administrator removed a site.
+    SiteRemoved,
     /// A signing key was made, and is announced.
     KeyCreated,
     /// A signing key was retired by hand: nothing it signed counts any more.
@@ -63,7 +67,7 @@ pub enum EventKind {
 }
 
 impl EventKind {
-    const ALL: [Self; 26] = [
+    const ALL: [Self; 28] = [
         Self::AccountCreated,
         Self::LoginSucceeded,
         Self::LoginFailed,
@@ -86,6 +90,8 @@ impl EventKind {
         Self::ClientDeleted,
         Self::PersonalTokenCreated,
         Self::PersonalTokenRevoked,
+        Self::SiteKept,
+        Self::SiteRemoved,
         Self::KeyCreated,
         Self::KeyRetired,
         Self::KeyGone,
@@ -118,6 +124,8 @@ impl EventKind {
             Self::ClientDeleted => "client.deleted",
             Self::PersonalTokenCreated => "personal_token.created",
             Self::PersonalTokenRevoked => "personal_token.revoked",
+            Self::SiteKept => "site.kept",
+            Self::SiteRemoved => "site.removed",
             Self::KeyCreated => "key.created",
             Self::KeyRetired => "key.retired",
             Self::KeyGone => "key.gone",

@@ -18,6 +18,7 @@
 //! - *A login that leads nowhere*: whoever is signed in and not allowed is told so, and never sent to
 //!   sign in again.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use doorward_wire::UnixTime;
@@ -28,17 +29,19 @@ use crate::username::Username;
 
 mod origin;
 mod path;
+mod terms;
 #[cfg(test)]
 mod tests;
 
 pub use origin::{Origin, OriginPattern, OriginRefusal};
 pub use path::{PathPattern, PathRefusal};
+pub use terms::{Allow, Terms, TermsRefusal};
 
 use self::path::Fit;
 
 /// The sites that are protected.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Sites(Vec<Site>);
+pub struct Sites(Vec<Arc<Site>>);
 
 /// An app behind a proxy.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -169,19 +172,37 @@ impl Sites {
                 return Err(OriginRefusal::Twice);
             }
         }
-        Ok(Self(sites))
+        Ok(Self(sites.into_iter().map(Arc::new).collect()))
+    }
+
+    /// These, and those others whose origin is not one of theirs.
+    #[must_use]
+    pub fn and(&self, others: Vec<Site>) -> Self {
+        let mut all = self.0.clone();
+        for other in others {
+            if !all.iter().any(|site| site.origin == other.origin) {
+                all.push(Arc::new(other));
+            }
+        }
+        Self(all)
+    }
+
+    /// The site of just this pattern.
+    #[must_use]
+    pub fn of_pattern(&self, origin: &OriginPattern) -> Option<&Arc<Site>> {
+        self.0.iter().find(|site| site.origin == *origin)
     }
 
     /// The site of an origin: the one that names it, or else the one with the longest pattern.
     #[must_use]
-    pub fn find(&self, origin: &Origin) -> Option<&Site> {
+    pub fn find(&self, origin: &Origin) -> Option<&Arc<Site>> {
         let fitting = self.0.iter().filter(|site| site.origin.fits(origin));
         fitting.max_by_key(|site| site.origin.precision())
     }
 
     /// Each of them.
     pub fn iter(&self) -> impl Iterator<Item = &Site> {
-        self.0.iter()
+        self.0.iter().map(|site| &**site)
     }
 
     /// Whether there is none.
@@ -231,7 +252,32 @@ impl Site {
     }
 }
 
+impl Ruling {
+    /// Which rule of the site decided, in words.
+    #[must_use]
+    pub fn reason(&self, site: &Site) -> String {
+        match self.rule.and_then(|number| Some((number, site.rules.get(number.checked_sub(1)?)?))) {
+            Some((number, rule)) => {
+                format!("rule {number}, {}: {}", rule.path.as_str(), rule.admission)
+            }
+            None => format!("no rule fits, so {}", site.otherwise),
+        }
+    }
+}
+
 impl Rule {
+    /// A rule for a path and everything below it; without methods, for all of them.
+    pub fn of(path: &str, methods: &[String], terms: &Terms<'_>) -> Result<Self, TermsRefusal> {
+        let is_method = |method: &&String| {
+            !method.is_empty() && method.bytes().all(|b| b.is_ascii_uppercase() || b == b'-')
+        };
+        if let Some(wrong) = methods.iter().find(|method| !is_method(method)) {
+            return Err(TermsRefusal::Method(wrong.clone()));
+        }
+        let path = PathPattern::parse(path)?;
+        Ok(Self { path, methods: methods.to_vec(), admission: terms.admission()? })
+    }
+
     fn is_for(&self, method: &str) -> bool {
         self.methods.is_empty() || self.methods.iter().any(|one| one == method)
     }
@@ -265,6 +311,19 @@ impl Admission {
 }
 
 impl Verdict {
+    /// What was decided, in words, for the tester.
+    #[must_use]
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Allowed => "allowed",
+            Self::SignIn => "sign in first",
+            Self::ProveAgain => "prove again first",
+            Self::Denied(Denial::Closed) => "denied: it is closed",
+            Self::Denied(Denial::NotOneOfThem) => "denied: it is for others",
+            Self::Denied(Denial::Assurance) => "denied: it needs a second factor",
+        }
+    }
+
     const fn strictness(self) -> u8 {
         match self {
             Self::Allowed => 0,

@@ -290,6 +290,12 @@ impl Problem {
         self.code == ONCE_MORE
     }
 
+    /// Whoever is signed in is no administrator.
+    #[must_use]
+    pub fn not_an_administrator() -> Self {
+        Self::new(StatusCode::FORBIDDEN, "administrators-only", "This is for administrators.")
+    }
+
     /// The token does not allow this (RFC 6750, section 3.1).
     #[must_use]
     pub fn insufficient_scope(scope: &'static str) -> Self {

@@ -18,5 +18,6 @@ pub mod refresh;
 pub mod session;
 pub mod setup;
 pub mod signal;
+pub mod site;
 pub mod status;
 pub mod suspicion;

@@ -26,6 +26,7 @@ pub mod push;
 pub mod request;
 pub mod routes;
 pub mod settings;
+pub mod sites;
 mod told;
 mod touches;
 pub mod words;

@@ -6,8 +6,10 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{FromRequest, FromRequestParts};
+use doorward_core::account::Role;
 use doorward_core::device::{Device, Sighting};
 use doorward_core::event::EventKind;
+use doorward_core::grant::ADMIN_SCOPE;
 use doorward_core::retired::RetiredRefusal;
 use doorward_wire::cookie::Carried;
 use doorward_wire::csrf::{self, Provenance};
@@ -248,6 +250,39 @@ impl FromRequestParts<App> for Recognised {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
         Ok(identified(parts, app).await??)
+    }
+}
+
+/// An administrator, in person or by a token of theirs that allows [`ADMIN_SCOPE`].
+#[derive(Debug)]
+pub struct Administrator(Caller);
+
+impl Administrator {
+    /// Takes a caller who is one.
+    pub fn of(caller: Caller) -> Result<Self, Problem> {
+        let account = caller.live().account().ok_or_else(Problem::unauthenticated)?;
+        if account.role != Role::Administrator {
+            return Err(Problem::not_an_administrator());
+        }
+        if caller.allows(ADMIN_SCOPE) {
+            Ok(Self(caller))
+        } else {
+            Err(Problem::insufficient_scope(ADMIN_SCOPE))
+        }
+    }
+
+    /// Who it is.
+    #[must_use]
+    pub fn caller(&self) -> &Caller {
+        &self.0
+    }
+}
+
+impl FromRequestParts<App> for Administrator {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        Self::of(Caller::from_request_parts(parts, app).await?)
     }
 }
 

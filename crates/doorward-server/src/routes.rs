@@ -18,6 +18,7 @@ pub mod revocation;
 pub mod session;
 pub mod shape;
 pub mod signal;
+pub mod site;
 pub mod status;
 pub mod well_known;
 
@@ -39,6 +40,8 @@ pub enum Who {
     Session,
     /// Whoever is signed in.
     Member,
+    /// An administrator.
+    Administrator,
     /// Whoever has an access token of the scope that it needs.
     Scope,
     /// A client that shows who it is.
@@ -81,6 +84,18 @@ fn personal_rows() -> [Row; 7] {
     ]
 }
 
+/// What administrators look after.
+fn administrators_rows() -> [Row; 5] {
+    const SITE: &str = "/api/v1/admin/sites/{origin}";
+    [
+        (Method::GET, "/api/v1/admin/sites", Who::Administrator, get(site::list)),
+        (Method::GET, SITE, Who::Administrator, get(site::show)),
+        (Method::PUT, SITE, Who::Administrator, put(site::keep)),
+        (Method::DELETE, SITE, Who::Administrator, delete(site::remove)),
+        (Method::POST, "/api/v1/admin/sites/check", Who::Administrator, post(site::check)),
+    ]
+}
+
 /// Shared signals, for receivers of others.
 fn signal_rows() -> [Row; 10] {
     [
@@ -113,6 +128,24 @@ fn oauth_rows() -> [Row; 5] {
     ]
 }
 
+/// What other programs look for.
+fn open_rows() -> [Row; 7] {
+    [
+        (Method::GET, "/.well-known/jwks.json", Who::Anybody, get(well_known::jwks)),
+        (
+            Method::GET,
+            "/.well-known/change-password",
+            Who::Anybody,
+            get(well_known::change_password),
+        ),
+        (Method::GET, "/status-lists", Who::Anybody, get(status::lists)),
+        (Method::GET, "/status-lists/{number}", Who::Anybody, get(status::list)),
+        (Method::GET, "/livez", Who::Anybody, get(health::live)),
+        (Method::GET, "/readyz", Who::Anybody, get(health::ready)),
+        (Method::GET, "/healthz", Who::Anybody, get(health::ready)),
+    ]
+}
+
 fn rows() -> Vec<Row> {
     let api = [
         (Method::POST, "/api/v1/accounts", Who::Anybody, post(account::register)),
@@ -140,20 +173,6 @@ fn rows() -> Vec<Row> {
         (Method::POST, "/api/v1/account/notices/{id}", Who::Member, post(account::answer)),
         (Method::POST, "/api/v1/account/password", Who::Member, post(account::change_password)),
     ];
-    let open = [
-        (Method::GET, "/.well-known/jwks.json", Who::Anybody, get(well_known::jwks)),
-        (
-            Method::GET,
-            "/.well-known/change-password",
-            Who::Anybody,
-            get(well_known::change_password),
-        ),
-        (Method::GET, "/status-lists", Who::Anybody, get(status::lists)),
-        (Method::GET, "/status-lists/{number}", Who::Anybody, get(status::list)),
-        (Method::GET, "/livez", Who::Anybody, get(health::live)),
-        (Method::GET, "/readyz", Who::Anybody, get(health::ready)),
-        (Method::GET, "/healthz", Who::Anybody, get(health::ready)),
-    ];
     let pages = [
         (Method::GET, "/", Who::Anybody, get(pages::home)),
         (Method::GET, "/assets/{version}/{name}", Who::Anybody, get(pages::asset)),
@@ -178,8 +197,9 @@ fn rows() -> Vec<Row> {
     api.into_iter()
         .chain(device_rows())
         .chain(personal_rows())
+        .chain(administrators_rows())
         .chain(signal_rows())
-        .chain(open)
+        .chain(open_rows())
         .chain(oauth_rows())
         .chain(pages)
         .chain(own_pages())

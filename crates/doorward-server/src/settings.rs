@@ -1,7 +1,7 @@
 //! Settings: what an operator decides, already parsed and checked.
 
-use std::borrow::Cow;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use doorward_core::binding::Policy;
@@ -10,12 +10,13 @@ use doorward_core::data::DataKey;
 use doorward_core::grant::{ADMIN_SCOPE, REVOCATIONS_SCOPE};
 use doorward_core::hijack::Reactions;
 use doorward_core::session::Lifetimes;
-use doorward_core::site::{Origin, OriginPattern, Site as ProtectedSite, Sites};
+use doorward_core::site::{Origin, OriginPattern, Site as ProtectedSite};
 use doorward_wire::cookie::{CookieForm, PassForm};
 use doorward_wire::jose::Algorithm;
 use ipnet::IpNet;
 
 use crate::cors::Origins;
+use crate::sites::ProtectedSites;
 
 /// The most bytes of a request's body.
 pub const BODY_MAX: usize = 64 * 1024;
@@ -171,7 +172,7 @@ pub struct Settings {
     /// The origins whose scripts may use the API with a token.
     pub cors: Origins,
     /// The sites behind a proxy that asks us.
-    pub sites: Sites,
+    pub sites: ProtectedSites,
     /// The domain of the sites whose browsers have one pass for them all.
     pub site_domain: Option<String>,
 }
@@ -196,33 +197,33 @@ impl Settings {
             status_list: false,
             audiences: Vec::new(),
             cors: Origins::default(),
-            sites: Sites::default(),
+            sites: ProtectedSites::default(),
             site_domain: None,
         }
     }
 
     /// The site of an origin. In development every origin is one, as long as none is set up.
     #[must_use]
-    pub fn protected(&self, origin: &Origin) -> Option<Cow<'_, ProtectedSite>> {
+    pub fn protected(&self, origin: &Origin) -> Option<Arc<ProtectedSite>> {
+        let sites = self.sites.now();
         match &self.site {
-            Site::Development { .. } if self.sites.is_empty() => {
+            Site::Development { .. } if sites.is_empty() => {
                 let localhost = OriginPattern::parse("http://localhost").ok()?;
-                Some(Cow::Owned(ProtectedSite::for_members(localhost)))
+                Some(Arc::new(ProtectedSite::for_members(localhost)))
             }
-            Site::Development { .. } | Site::Production { .. } => {
-                self.sites.find(origin).map(Cow::Borrowed)
-            }
+            Site::Development { .. } | Site::Production { .. } => sites.find(origin).cloned(),
         }
     }
 
     /// Whether we may send a browser to an origin, with a pass for it.
     #[must_use]
     pub fn may_lead_to(&self, origin: &Origin) -> bool {
+        let sites = self.sites.now();
         match &self.site {
-            Site::Development { .. } if self.sites.is_empty() => {
+            Site::Development { .. } if sites.is_empty() => {
                 origin.as_str().starts_with("http://") && is_loopback_name(origin.host())
             }
-            Site::Development { .. } | Site::Production { .. } => self.sites.find(origin).is_some(),
+            Site::Development { .. } | Site::Production { .. } => sites.find(origin).is_some(),
         }
     }
 
@@ -274,7 +275,7 @@ impl Settings {
             // A site takes tokens that are for it, and needs no scopes of its own.
             let (origin, rest) = Origin::split(name).ok()?;
             let is_site = rest.is_empty() && origin.as_str() == name;
-            self.sites.find(&origin).filter(|_| is_site)?;
+            self.sites.now().find(&origin).filter(|_| is_site)?;
             return Some((self.algorithm, Vec::new()));
         };
         Some((found.algorithm, found.scopes.iter().map(String::as_str).collect()))

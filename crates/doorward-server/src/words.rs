@@ -44,6 +44,8 @@ pub fn of_event(event: &Event) -> &'static str {
         EventKind::KeyCreated => "A signing key was made.",
         EventKind::KeyRetired => "A signing key was retired.",
         EventKind::KeyGone => "A signing key has ended.",
+        EventKind::SiteKept => "You said who may open a site.",
+        EventKind::SiteRemoved => "You removed a site.",
     }
 }
 

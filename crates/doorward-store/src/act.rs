@@ -378,6 +378,28 @@ impl std::fmt::Debug for SealedKey {
     }
 }
 
+/// A protected site as an administrator said it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeptSite {
+    /// Where it is reached, in its one spelling: its name.
+    pub origin: String,
+    /// Who may open what of it, as JSON. The store does not read it.
+    pub document: String,
+    /// When it was said.
+    pub changed_at: UnixTime,
+}
+
+/// What became of a site that was to be kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SiteKeeping {
+    /// There was none of its origin.
+    New,
+    /// It took the place of the one before.
+    Replaced,
+    /// There are as many as may be, and nothing was kept.
+    Full,
+}
+
 /// A page of a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Page<T> {

@@ -38,6 +38,7 @@ pub mod sample;
 pub mod sessions;
 pub mod setup;
 pub mod signals;
+pub mod sites;
 pub mod sweeping;
 
 /// Writes one `#[tokio::test]` for each law.
@@ -148,6 +149,7 @@ macro_rules! store_laws {
             personals::tokens_are_bounded_and_go_when_their_time_is_over,
             places::places_are_given_once,
             places::a_place_is_revoked_with_what_its_token_hangs_from,
+            sites::an_origin_has_one_site,
             signals::a_client_has_one_stream,
             signals::an_end_is_told_to_every_stream_until_it_is_acknowledged,
             signals::a_verification_waits_like_any_signal,

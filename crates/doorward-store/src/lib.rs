@@ -15,5 +15,6 @@ mod traits;
 pub use table::TableSize;
 pub use traits::{
     Accounts, Bindings, Clients, Codes, Events, Keys, Notices, PersonalTokens, Probe, Proofs,
-    RefreshTokens, RevocationLog, SessionData, Sessions, Setup, Signals, StatusPlaces, Store,
+    RefreshTokens, RevocationLog, SessionData, Sessions, Setup, Signals, Sites, StatusPlaces,
+    Store,
 };

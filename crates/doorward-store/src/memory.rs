@@ -31,7 +31,7 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::watch;
 
 use crate::act::{
-    AccountError, Ending, Found, KeptBinding, NewAccount, Page, ProofSpending, SealedKey,
+    AccountError, Ending, Found, KeptBinding, KeptSite, NewAccount, Page, ProofSpending, SealedKey,
     StoreFailed,
 };
 use crate::{Events, Keys, Probe, Proofs, RevocationLog, Setup};
@@ -47,6 +47,7 @@ mod places;
 mod refresh;
 mod sessions;
 mod signals;
+mod sites;
 #[cfg(test)]
 mod tests;
 
@@ -70,6 +71,7 @@ impl Default for MemoryStore {
 #[derive(Default)]
 struct State {
     clients: BTreeMap<ClientId, Client>,
+    sites: BTreeMap<String, KeptSite>,
     appended: watch::Sender<u64>,
     accounts: BTreeMap<AccountId, (Account, PasswordHash)>,
     sessions: BTreeMap<SessionId, (Session, Device)>,

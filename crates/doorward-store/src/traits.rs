@@ -20,10 +20,10 @@ use doorward_wire::{
 use tokio::sync::watch;
 
 use crate::act::{
-    AccountError, BindError, DataError, Ending, Found, KeptBinding, NewAccount, NewBinding,
-    NewSecret, NewSession, Page, PasswordChange, PersonalError, Presented, ProofSpending,
-    RedeemError, Redeemed, Redeeming, RotateError, Rotated, SealedKey, SessionError, Spending,
-    StoreFailed, Swept, Written,
+    AccountError, BindError, DataError, Ending, Found, KeptBinding, KeptSite, NewAccount,
+    NewBinding, NewSecret, NewSession, Page, PasswordChange, PersonalError, Presented,
+    ProofSpending, RedeemError, Redeemed, Redeeming, RotateError, Rotated, SealedKey, SessionError,
+    SiteKeeping, Spending, StoreFailed, Swept, Written,
 };
 
 /// Keeps accounts and their passwords.
@@ -368,6 +368,24 @@ pub trait Clients: Send + Sync {
     ) -> Result<bool, StoreFailed>;
 }
 
+/// Keeps the protected sites that administrators set up, beside those of the configuration.
+#[async_trait]
+pub trait Sites: Send + Sync {
+    /// All sites, by origin.
+    async fn sites(&self) -> Result<Vec<KeptSite>, StoreFailed>;
+
+    /// Keeps a site in the place of the one of its origin, if there is room: `most` of them at the most.
+    async fn keep_site(
+        &self,
+        site: KeptSite,
+        most: u64,
+        event: Event,
+    ) -> Result<SiteKeeping, StoreFailed>;
+
+    /// Forgets a site. Says whether there was one.
+    async fn remove_site(&self, origin: &str, event: Event) -> Result<bool, StoreFailed>;
+}
+
 /// Keeps signing keys, sealed.
 #[async_trait]
 pub trait Keys: Send + Sync {
@@ -498,6 +516,7 @@ pub trait Store:
     + StatusPlaces
     + Signals
     + Clients
+    + Sites
     + Keys
     + RevocationLog
     + Events
@@ -519,6 +538,7 @@ impl<T> Store for T where
         + StatusPlaces
         + Signals
         + Clients
+        + Sites
         + Keys
         + RevocationLog
         + Events

@@ -369,7 +369,7 @@ impl Config {
         let sites = site::sites(&self.site)?;
         Ok(Settings {
             site_domain,
-            sites,
+            sites: sites.into(),
             site,
             registration_open: self.registration.open.unwrap_or(development),
             password,

@@ -13,6 +13,7 @@ use doorward_server::edge::{Body, Edge, Request, Response};
 use doorward_server::flow::{issue, setup};
 use doorward_server::places::Places;
 use doorward_server::settings::Site;
+use doorward_server::sites::LOOK_EVERY;
 use doorward_server::{listen, push};
 use doorward_store::act::{StoreFailed, Swept};
 use doorward_store::sqlite::Shape;
@@ -76,7 +77,7 @@ struct Open {
 }
 
 /// What goes on while requests are answered. It ends when this is dropped.
-struct Chores([JoinHandle<()>; 3]);
+struct Chores([JoinHandle<()>; 4]);
 
 impl Drop for Chores {
     fn drop(&mut self) {
@@ -94,6 +95,7 @@ impl Open {
         let table = config.session_table_bytes()?.map(|bytes| Shape::new(bytes, clock::elapsed()));
         let extras = Extras { table, places };
         let app = open::app(settings, threads, &folder, open::ambient(), extras).await?;
+        app.settings.sites.look(&*app.store).await.context("reading the kept sites")?;
         // Now, so that keys are published before their first use and no login waits for an RSA key.
         issue::make_keys(&app).await.context("making the signing keys")?;
         let link = setup_link(&app, &folder).await?;
@@ -103,6 +105,7 @@ impl Open {
             tokio::spawn(sweep(app.clone(), folder.clone())),
             tokio::spawn(turn_keys(app.clone())),
             tokio::spawn(push::run(app.clone())),
+            tokio::spawn(look_for_sites(app.clone())),
         ]);
         Ok(Self { app, folder, link, is_new, chores, _lock: lock })
     }
@@ -262,6 +265,24 @@ async fn turn_keys(app: App) {
         if let Err(error) = app.keys.turn(&*app.store, &app.ambient).await {
             tracing::error!(%error, "the signing keys were not looked after: it will be tried again");
         }
+    }
+}
+
+/// Takes up the sites that administrators keep, which other servers on the same store change too.
+async fn look_for_sites(app: App) {
+    let mut tick = tokio::time::interval(LOOK_EVERY);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut is_failing = false;
+    loop {
+        tick.tick().await;
+        let looked = app.settings.sites.look(&*app.store).await;
+        // Once, and not each second: whoever reads the log knows by then.
+        if let Err(failure) = &looked
+            && !is_failing
+        {
+            tracing::error!(%failure, "the kept sites were not read: those known count until they are");
+        }
+        is_failing = looked.is_err();
     }
 }
 

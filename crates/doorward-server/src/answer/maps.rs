@@ -22,8 +22,10 @@ use crate::flow::password::ProveError;
 use crate::flow::personal::{MakeError, ShowError};
 use crate::flow::refresh::RefreshError;
 use crate::flow::signal::SignalError;
+use crate::flow::site::SiteError;
 use crate::hashing::Busy;
 use crate::keyring::KeyError;
+use crate::sites::{DocumentRefusal, KEPT_MAX};
 
 impl From<StoreFailed> for Problem {
     fn from(failure: StoreFailed) -> Self {
@@ -136,6 +138,42 @@ impl From<ForwardError> for Problem {
                 )
             }
             ForwardError::Store(failure) => failure.into(),
+        }
+    }
+}
+
+impl From<SiteError> for Problem {
+    fn from(error: SiteError) -> Self {
+        let conflict = |code, detail: String| Self::new(StatusCode::CONFLICT, code, detail);
+        match error {
+            SiteError::Document(refusal) => {
+                let pointer = match &refusal {
+                    DocumentRefusal::Origin(_) => String::new(),
+                    DocumentRefusal::TooManyRules => "/rules".to_owned(),
+                    DocumentRefusal::Terms(None, refusal) => format!("/{}", refusal.member()),
+                    DocumentRefusal::Terms(Some(rule), refusal) => {
+                        format!("/rules/{rule}/{}", refusal.member())
+                    }
+                };
+                Self::invalid(&pointer, "malformed-site", refusal.to_string())
+            }
+            SiteError::Configured(origin) => conflict(
+                "site-configured",
+                format!("{origin} stands in the configuration, which wins: change it there."),
+            ),
+            SiteError::Full => {
+                conflict("too-many-sites", format!("{KEPT_MAX} sites are kept at the most."))
+            }
+            SiteError::Unknown => Self::not_found(),
+            SiteError::UnknownAccount => {
+                Self::invalid("/account", "unknown-account", "There is no account of that name.")
+            }
+            SiteError::Address => Self::invalid(
+                "/url",
+                "malformed-address",
+                "An address has a scheme, a host and a path, as in https://wiki.example.com/page.",
+            ),
+            SiteError::Store(failure) => failure.into(),
         }
     }
 }

@@ -140,7 +140,8 @@ async fn draw(
     let tokens = personal::list(app, caller).await?;
     let own_service = ServiceChoice { value: String::new(), text: "Doorward itself".to_owned() };
     let others = app.settings.audiences.iter().map(|audience| audience.name.clone());
-    let sites = app.settings.sites.iter().map(|site| site.origin.to_string());
+    let sites = app.settings.sites.now();
+    let sites = sites.iter().map(|site| site.origin.to_string());
     let others = others.chain(sites.filter(|origin| !origin.contains('*')));
     let others = others.map(|name| ServiceChoice { value: name.clone(), text: name });
     let (name, scope, audience) = telling.wish;

@@ -7,7 +7,7 @@ use super::fault::Fault;
 use crate::act::StoreFailed;
 
 /// Every step there ever was, in order. A step that was released is never edited.
-pub(super) const MIGRATIONS: [&str; 14] = [
+pub(super) const MIGRATIONS: [&str; 15] = [
     include_str!("migrations/0001_first.sql"),
     include_str!("migrations/0002_life.sql"),
     include_str!("migrations/0003_user_agents.sql"),
@@ -22,6 +22,7 @@ pub(super) const MIGRATIONS: [&str; 14] = [
     include_str!("migrations/0012_token_places.sql"),
     include_str!("migrations/0013_signals.sql"),
     include_str!("migrations/0014_codes.sql"),
+    include_str!("migrations/0015_sites.sql"),
 ];
 
 /// Marks a file as ours: `door`.

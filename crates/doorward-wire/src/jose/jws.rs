@@ -123,10 +123,8 @@ impl<'a> Compact<'a> {
         }
         let known = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
         // Of a text that is no token for several reasons, this is the one to tell.
-        Self::parts(token).map_err(|refusal| match token.bytes().all(known) {
-            true => refusal,
-            false => Malformed::Character,
-        })
+        let told = |refusal| if token.bytes().all(known) { refusal } else { Malformed::Character };
+        Self::parts(token).map_err(told)
     }
 
     fn parts(token: &'a str) -> Result<(Self, Option<Value>), Malformed> {

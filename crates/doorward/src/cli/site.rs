@@ -1,21 +1,22 @@
 //! `doorward site`: the sites behind a proxy that asks us.
 
 use std::io::Write;
+use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
 use clap::Subcommand;
 use doorward_core::account::Account;
-use doorward_core::session::Assurance;
-use doorward_core::site::{
-    Admission, Denial, Member, Origin, OriginPattern, Ruling, Site, Verdict, Visit,
-};
+use doorward_core::site::{Origin, OriginPattern, Site, Verdict, Visit};
 use doorward_core::username::Username;
 use doorward_server::Settings;
+use doorward_server::flow::site::{as_if_signed_in, path_of};
+use doorward_server::sites::SiteDocument;
+use doorward_store::Store;
 use serde_json::{Value, json};
 
 use super::{DataFlags, Outcome, block_on, folder};
 use crate::config::{self, Config};
-use crate::data_dir::DataDir;
+use crate::data_dir::DATABASE;
 use crate::open;
 use crate::terminal::say;
 
@@ -61,12 +62,17 @@ pub(super) enum SiteCommand {
 pub(super) fn run(command: SiteCommand) -> Result<(), Outcome> {
     match command {
         SiteCommand::List { json, data } => {
-            let settings = settings(&data.config()?)?;
-            for site in settings.sites.iter() {
+            let config = data.config()?;
+            let settings = settings(&config)?;
+            if let Some(store) = store(&config)? {
+                block_on(look(&settings, &*store))?;
+            }
+            for site in settings.sites.now().iter() {
+                let is_configured = settings.sites.configured().of_pattern(&site.origin).is_some();
                 if json {
-                    say(document(site));
+                    say(document(site, is_configured));
                 } else {
-                    tell(site);
+                    tell(site, is_configured);
                 }
             }
             Ok(())
@@ -82,52 +88,36 @@ fn settings(config: &Config) -> anyhow::Result<Settings> {
     config.settings(config.listen()?.port())
 }
 
-fn members(admission: &Admission) -> String {
-    let demand = match admission {
-        Admission::Anybody => return "anybody".to_owned(),
-        Admission::Nobody => return "nobody".to_owned(),
-        Admission::Members(demand) => demand,
-    };
-    let roles = demand.roles.iter().map(|role| role.name());
-    let accounts = demand.accounts.iter().map(Username::as_str);
-    let names: Vec<&str> = roles.chain(accounts).collect();
-    let mut words = if names.is_empty() {
-        "members".to_owned()
-    } else {
-        format!("members: {}", names.join(", "))
-    };
-    if let Some(level) = demand.assurance {
-        words.extend([", at ", level.name()]);
+/// The store, if there is one yet: before the first start there is none.
+fn store(config: &Config) -> anyhow::Result<Option<Arc<dyn Store>>> {
+    let database = config.database()?.unwrap_or_else(|| config.data().join(DATABASE));
+    if !database.exists() {
+        return Ok(None);
     }
-    if let Some(within) = demand.proved_within {
-        words.extend([", proved within ", &humantime::format_duration(within).to_string()]);
-    }
-    words
+    open::store(&folder(config)?, None).map(Some)
 }
 
-fn tell(site: &Site) {
-    say(&site.origin);
+async fn look(settings: &Settings, store: &dyn Store) -> anyhow::Result<()> {
+    settings.sites.look(store).await.context("reading the kept sites")
+}
+
+fn tell(site: &Site, is_configured: bool) {
+    let whose = if is_configured { "" } else { "   (kept by an administrator)" };
+    say(format!("{}{whose}", site.origin));
     for (index, rule) in site.rules.iter().enumerate() {
         let methods = if rule.methods.is_empty() { String::new() } else { rule.methods.join(" ") };
         let part = format!("{} {methods}", rule.path.as_str());
-        say(format!("  {:<3} {part:<30} {}", index + 1, members(&rule.admission)));
+        say(format!("  {:<3} {part:<30} {}", index + 1, rule.admission));
     }
-    say(format!("      {:<30} {}", "everything else", members(&site.otherwise)));
+    say(format!("      {:<30} {}", "everything else", site.otherwise));
 }
 
-fn document(site: &Site) -> Value {
-    let rules = site.rules.iter().map(|rule| {
-        json!({
-            "path": rule.path.as_str(),
-            "methods": rule.methods,
-            "allow": members(&rule.admission),
-        })
-    });
-    json!({
-        "origin": site.origin.to_string(),
-        "rules": rules.collect::<Vec<_>>(),
-        "allow": members(&site.otherwise),
-    })
+/// As the API tells it.
+fn document(site: &Site, is_configured: bool) -> Value {
+    let mut document = json!(SiteDocument::of(site));
+    document["origin"] = site.origin.to_string().into();
+    document["configured"] = is_configured.into();
+    document
 }
 
 /// Writes a site below what is in the file, which stays as it is.
@@ -136,7 +126,7 @@ fn add(origin: &str, data: &DataFlags) -> Result<(), Outcome> {
         anyhow!("{origin}: {refusal}\nTry: doorward site add https://wiki.example.com")
     })?;
     let known = settings(&data.config()?)?;
-    if known.sites.iter().any(|site| site.origin == pattern) {
+    if known.sites.configured().of_pattern(&pattern).is_some() {
         say(format!("{pattern} is there already"));
         return Ok(());
     }
@@ -163,42 +153,30 @@ fn check(
             "{url} is no address\nTry: doorward site check {account} GET https://wiki.example.com/"
         )
     })?;
-    let path = rest.split(['?', '#']).next().unwrap_or_default();
-    let path = if path.is_empty() { "/" } else { path };
+    let store = match account {
+        NOBODY => store(&config)?,
+        _ => Some(open::store(&folder(&config)?, None)?),
+    };
+    if let Some(store) = &store {
+        block_on(look(&settings, &**store))?;
+    }
     let site = settings.protected(&origin).ok_or_else(|| {
         Outcome::No(anyhow!("no site is set up for {origin}\nTry: doorward site add {origin}"))
     })?;
     let member = match account {
         NOBODY => None,
-        name => Some(block_on(find(name, &folder(&config)?))?.ok_or_else(|| {
+        name => Some(block_on(find(name, store.as_deref()))?.ok_or_else(|| {
             Outcome::NotFound(anyhow!("there is no account {name}\nTry: doorward account list"))
         })?),
     };
-    let now = open::ambient().now();
-    let who = member.as_ref().map(|account| Member {
-        account,
-        assurance: Assurance::Aal1,
-        proved_at: now,
-    });
     let method = method.to_ascii_uppercase();
-    let Ruling { verdict, rule } = site.rule_on(Visit { method: &method, path }, who, now);
-    let by = match rule.and_then(|number| Some((number, site.rules.get(number - 1)?))) {
-        Some((number, rule)) => {
-            format!("rule {number}, {}: {}", rule.path.as_str(), members(&rule.admission))
-        }
-        None => format!("no rule fits, so {}", members(&site.otherwise)),
-    };
-    let answer = match verdict {
-        Verdict::Allowed => "allowed",
-        Verdict::SignIn => "sign in first",
-        Verdict::ProveAgain => "prove again first",
-        Verdict::Denied(Denial::Closed) => "denied: it is closed",
-        Verdict::Denied(Denial::NotOneOfThem) => "denied: it is for others",
-        Verdict::Denied(Denial::Assurance) => "denied: it needs a second factor",
-    };
+    let visit = Visit { method: &method, path: path_of(rest) };
+    let ruling = as_if_signed_in(&site, member.as_ref(), visit, open::ambient().now());
+    let (verdict, by) = (ruling.verdict, ruling.reason(&site));
+    let answer = verdict.words();
     if json {
         say(
-            json!({ "allowed": verdict == Verdict::Allowed, "answer": answer, "rule": rule, "by": by }),
+            json!({ "allowed": verdict == Verdict::Allowed, "answer": answer, "rule": ruling.rule, "by": by }),
         );
     } else {
         say(format!("{answer} ({by})"));
@@ -206,11 +184,10 @@ fn check(
     if verdict == Verdict::Allowed {
         return Ok(());
     }
-    Err(Outcome::No(anyhow!("{method} {origin}{path} would not be let through")))
+    Err(Outcome::No(anyhow!("{method} {origin}{} would not be let through", visit.path)))
 }
 
-async fn find(name: &str, folder: &DataDir) -> anyhow::Result<Option<Account>> {
-    let Ok(username) = Username::parse(name) else { return Ok(None) };
-    let store = open::store(folder, None)?;
+async fn find(name: &str, store: Option<&dyn Store>) -> anyhow::Result<Option<Account>> {
+    let (Ok(username), Some(store)) = (Username::parse(name), store) else { return Ok(None) };
     Ok(store.account_named(&username).await?.map(|(account, _)| account))
 }

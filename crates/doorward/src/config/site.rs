@@ -1,12 +1,7 @@
 //! `[[site]]`: the sites behind a proxy that asks us, and `[forward_auth]`.
 
-use std::time::Duration;
-
-use anyhow::{Context, bail};
-use doorward_core::account::Role;
-use doorward_core::session::Assurance;
-use doorward_core::site::{Admission, Demand, OriginPattern, PathPattern, Rule, Site, Sites};
-use doorward_core::username::Username;
+use anyhow::{Context, anyhow, bail};
+use doorward_core::site::{Allow, OriginPattern, Rule, Site, Sites, Terms, TermsRefusal};
 use serde::Deserialize;
 
 use super::value::Length;
@@ -65,60 +60,17 @@ pub struct RuleConfig {
     pub proved_within: Option<Length>,
 }
 
-/// Who may open a part of a site.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Allow {
-    /// Whoever comes.
-    Anybody,
-    /// Whoever is signed in.
-    #[default]
-    Members,
-    /// Nobody.
-    Nobody,
-}
-
-/// What a site and a rule both say about members.
-struct Said<'a> {
-    allow: Option<Allow>,
-    roles: &'a [String],
-    accounts: &'a [String],
-    level: Option<&'a str>,
-    proved_within: Option<Duration>,
-}
-
-impl Said<'_> {
-    fn admission(&self) -> anyhow::Result<Admission> {
-        let demand = Demand {
-            roles: self.roles.iter().map(|name| role(name)).collect::<Result<_, _>>()?,
-            accounts: self.accounts.iter().map(|name| account(name)).collect::<Result<_, _>>()?,
-            assurance: self.level.map(level).transpose()?,
-            proved_within: self.proved_within,
-        };
-        match self.allow.unwrap_or_default() {
-            Allow::Members => Ok(Admission::Members(demand)),
-            _ if demand != Demand::default() => bail!(
-                "roles, accounts, level and proved_within are asked of members only\nTry: leave out allow"
-            ),
-            Allow::Anybody => Ok(Admission::Anybody),
-            Allow::Nobody => Ok(Admission::Nobody),
-        }
-    }
-}
-
-fn role(name: &str) -> anyhow::Result<Role> {
-    Role::from_name(name)
-        .with_context(|| format!("there is no role \"{name}\"\nTry: roles = [\"administrator\"]"))
-}
-
-fn account(name: &str) -> anyhow::Result<Username> {
-    let parsed = Username::parse(name);
-    parsed.map_err(|_| anyhow::anyhow!("\"{name}\" is no username\nTry: accounts = [\"ada\"]"))
-}
-
-fn level(name: &str) -> anyhow::Result<Assurance> {
-    Assurance::from_name(name)
-        .with_context(|| format!("there is no level \"{name}\"\nTry: level = \"aal2\""))
+/// What is wrong, and what would be right.
+fn advised(refusal: &TermsRefusal) -> anyhow::Error {
+    let advice = match refusal {
+        TermsRefusal::Role(_) => "roles = [\"administrator\"]",
+        TermsRefusal::Account(_) => "accounts = [\"ada\"]",
+        TermsRefusal::Level(_) => "level = \"aal2\"",
+        TermsRefusal::NotOfMembers => "leave out allow",
+        TermsRefusal::Method(_) => "methods = [\"GET\", \"HEAD\"]",
+        TermsRefusal::Path(_) => "path = \"/admin\"",
+    };
+    anyhow!("{refusal}\nTry: {advice}")
 }
 
 impl SiteConfig {
@@ -126,14 +78,17 @@ impl SiteConfig {
         let origin = OriginPattern::parse(&self.origin).with_context(|| {
             format!("[[site]] \"{}\"\nTry: origin = \"https://wiki.example.com\"", self.origin)
         })?;
-        let said = Said {
-            allow: self.allow,
+        let terms = Terms {
+            allow: self.allow.unwrap_or_default(),
             roles: &self.roles,
             accounts: &self.accounts,
             level: self.level.as_deref(),
             proved_within: self.proved_within.map(|length| length.0),
         };
-        let otherwise = said.admission().with_context(|| format!("[[site]] {origin}"))?;
+        let otherwise = terms
+            .admission()
+            .map_err(|refusal| advised(&refusal))
+            .with_context(|| format!("[[site]] {origin}"))?;
         let rules = self.rule.iter().map(|rule| {
             rule.rule().with_context(|| format!("[[site.rule]] \"{}\" of {origin}", rule.path))
         });
@@ -144,21 +99,14 @@ impl SiteConfig {
 
 impl RuleConfig {
     fn rule(&self) -> anyhow::Result<Rule> {
-        let said = Said {
-            allow: self.allow,
+        let terms = Terms {
+            allow: self.allow.unwrap_or_default(),
             roles: &self.roles,
             accounts: &self.accounts,
             level: self.level.as_deref(),
             proved_within: self.proved_within.map(|length| length.0),
         };
-        let is_method = |method: &&String| {
-            !method.is_empty() && method.bytes().all(|b| b.is_ascii_uppercase() || b == b'-')
-        };
-        if let Some(wrong) = self.methods.iter().find(|method| !is_method(method)) {
-            bail!("\"{wrong}\" is no method\nTry: methods = [\"GET\", \"HEAD\"]");
-        }
-        let path = PathPattern::parse(&self.path)?;
-        Ok(Rule { path, methods: self.methods.clone(), admission: said.admission()? })
+        Rule::of(&self.path, &self.methods, &terms).map_err(|refusal| advised(&refusal))
     }
 }
 
