@@ -20,6 +20,11 @@ pub(crate) const BROWSER: [Package; 3] = [
 /// What verifies our tokens in Python.
 pub(crate) const PYTHON: [Package; 1] = [Package { program: "python3", name: "python3-venv" }];
 
+/// The database server that tests start. Debian keeps its programs out of the way of everybody, and so
+/// we look for one that comes with them.
+pub(crate) const DATABASE: [Package; 1] =
+    [Package { program: "pg_ctlcluster", name: "postgresql" }];
+
 /// What makes certificates for the tests.
 pub(crate) const CERTIFICATES: [Package; 1] = [Package { program: "openssl", name: "openssl" }];
 

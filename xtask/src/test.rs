@@ -10,6 +10,7 @@ pub(crate) fn run(arguments: &[&str]) -> Outcome {
     packages::ensure(&packages::BROWSER)?;
     packages::ensure(&packages::PYTHON)?;
     npm::ensure()?;
+    packages::ensure(&packages::DATABASE)?;
     packages::ensure(&packages::CERTIFICATES)?;
     packages::ensure(&packages::MODELS)?;
     packages::unpack_proxies()?;

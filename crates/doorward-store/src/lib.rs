@@ -8,6 +8,7 @@ pub mod act;
 pub mod conformance;
 mod derived;
 pub mod memory;
+pub mod postgres;
 pub mod sqlite;
 mod table;
 mod traits;

@@ -6,26 +6,52 @@ use crate::step::{self, Outcome};
 const NEVER: [(&str, &[&str]); 6] = [
     (
         "doorward-wire",
-        &["tokio", "http", "hyper", "tower", "axum", "rusqlite", "argon2-rust", "doorward-core"],
+        &[
+            "tokio",
+            "http",
+            "hyper",
+            "tower",
+            "axum",
+            "rusqlite",
+            "tokio-postgres",
+            "argon2-rust",
+            "doorward-core",
+        ],
     ),
     (
         "doorward-core",
-        &["tokio", "async-trait", "http", "hyper", "tower", "axum", "rusqlite", "doorward-store"],
+        &[
+            "tokio",
+            "async-trait",
+            "http",
+            "hyper",
+            "tower",
+            "axum",
+            "rusqlite",
+            "tokio-postgres",
+            "doorward-store",
+        ],
     ),
     ("doorward-store", &["hyper", "tower", "axum", "askama", "doorward-server"]),
     ("doorward-server", &["doorward", "clap", "toml"]),
-    ("doorward-guard", &["doorward-core", "doorward-store", "doorward-server", "rusqlite"]),
+    (
+        "doorward-guard",
+        &["doorward-core", "doorward-store", "doorward-server", "rusqlite", "tokio-postgres"],
+    ),
     // One library for cryptography; the oracles stay in the tests.
     ("doorward", &["openssl", "openssl-sys", "native-tls", "ring", "argon2", "jsonwebtoken"]),
 ];
 
 /// A library, and the only ones of ours that may name it, their tests and the examples excepted.
-const ONLY: [(&str, &[&str]); 5] = [
+const ONLY: [(&str, &[&str]); 7] = [
     ("argon2-rust", &["doorward-core"]),
     ("askama", &["doorward-server"]),
     ("axum", &["doorward-server", "bench"]),
     ("maxminddb", &["doorward"]),
+    // In tests only.
+    ("postgres-server", &[]),
     ("rusqlite", &["doorward-store", "bench"]),
+    ("tokio-postgres", &["doorward-store"]),
 ];
 
 /// What leans the wrong way.

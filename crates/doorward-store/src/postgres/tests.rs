@@ -1,0 +1,17 @@
+use std::sync::Arc;
+
+use postgres_server::{Database, database};
+
+use super::*;
+
+/// A fresh database, and a store in it.
+async fn fresh() -> (Arc<PostgresStore>, Database) {
+    let database = database();
+    (Arc::new(PostgresStore::connect(&database.url()).await.unwrap()), database)
+}
+
+mod laws {
+    use super::*;
+
+    crate::store_laws!(async || fresh().await);
+}
