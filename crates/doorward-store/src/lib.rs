@@ -9,6 +9,7 @@ pub mod conformance;
 mod derived;
 pub mod memory;
 pub mod postgres;
+mod recent;
 pub mod sqlite;
 mod table;
 mod traits;

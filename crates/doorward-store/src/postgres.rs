@@ -84,6 +84,7 @@ mod schema;
 mod sessions;
 mod setup;
 mod signals;
+mod sites;
 mod sweep;
 #[cfg(test)]
 mod tests;

@@ -301,3 +301,11 @@ CREATE TABLE probe (
 ) WITH (fillfactor = 10);
 
 INSERT INTO probe (at) VALUES (0);
+
+-- The protected sites that administrators set up.
+CREATE TABLE site (
+    origin TEXT COLLATE "C" PRIMARY KEY,
+    -- Who may open what, as JSON.
+    document TEXT NOT NULL,
+    changed_at BIGINT NOT NULL
+);
