@@ -1,6 +1,7 @@
 //! Everything kept in a PostgreSQL database: the store that many nodes share.
 //!
 //! ```text
+//!   "who is this?" ──▶ the sessions that were read of late (see `recent`)
 //!   reads    ──▶ a few connections that all share (see `readers`)
 //!   acts     ──▶ one transaction each, on a connection of its own (see `acts`)
 //!   the log  ──▶ one connection that listens for entries of other nodes (see `listener`)
@@ -42,6 +43,7 @@
 //! No rule. What an act leads to is decided by `doorward-core`, inside the act.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -53,10 +55,12 @@ use self::acts::{Acts, Verdict};
 use self::address::Address;
 use self::columns::{change, exists, params, whole};
 use self::fault::Fault;
+use self::follow::Follower;
 use self::listener::Listener;
 use self::readers::Readers;
 use crate::Probe;
 use crate::act::StoreFailed;
+use crate::recent::{self, Recent};
 
 mod accounts;
 mod acts;
@@ -68,6 +72,7 @@ mod columns;
 mod data;
 mod events;
 mod fault;
+mod follow;
 mod keys;
 mod link;
 mod listener;
@@ -107,6 +112,9 @@ pub const WAIT_MAX: Duration = Duration::from_secs(2);
 /// How long an act takes at most once it has a connection, and a read in all. Then it has failed.
 pub const DEADLINE: Duration = Duration::from_secs(5);
 
+/// How long what another node has done to a session can go unnoticed, whatever happens.
+pub const STALE_MAX: Duration = recent::BOUND;
+
 /// The most sessions that one call of a sweep looks at.
 const LOOK_MAX: usize = 5000;
 
@@ -127,8 +135,11 @@ impl Default for Sizes {
 /// Everything kept in a PostgreSQL database.
 pub struct PostgresStore {
     address: Address,
-    readers: Readers,
+    readers: Arc<Readers>,
     acts: Acts,
+    /// The sessions that were read of late, where many are asked for.
+    recent: Option<Arc<Recent>>,
+    _follower: Option<Follower>,
     listener: Listener,
     appended: watch::Sender<u64>,
     /// Where the sweep goes on: after this session. Each node goes its own way.
@@ -143,8 +154,19 @@ impl PostgresStore {
     /// writes is chosen. `sslmode` is `prefer` unless it is given; with `require` the way is private or
     /// not taken. Whenever it is private the server's certificate is verified: against whom the machine
     /// trusts, or against the file in `sslrootcert`.
+    ///
+    /// Every read asks the database: right for a command, which reads a few things and ends.
     pub async fn connect(url: &str) -> Result<Self, StoreFailed> {
-        Self::connect_sized(url, Sizes::default()).await
+        Self::connect_sized(url, false, Sizes::default()).await
+    }
+
+    /// Connects to a database as [`connect`](Self::connect) does, and remembers sessions that were read of
+    /// late: right for a server.
+    ///
+    /// What another node has done to a session counts here as soon as it is heard of, and after
+    /// [`STALE_MAX`] in any case.
+    pub async fn connect_as_node(url: &str) -> Result<Self, StoreFailed> {
+        Self::connect_sized(url, true, Sizes::default()).await
     }
 
     /// Does the steps that a database lacks for this program, takes them back, and says which they are.
@@ -152,13 +174,20 @@ impl PostgresStore {
         Ok(schema::rehearse(&Address::parse(url)?).await?)
     }
 
-    async fn connect_sized(url: &str, sizes: Sizes) -> Result<Self, StoreFailed> {
+    async fn connect_sized(url: &str, remembers: bool, sizes: Sizes) -> Result<Self, StoreFailed> {
         let address = Address::parse(url)?;
         schema::migrate(&address).await?;
         let appended = watch::Sender::new(0);
+        let readers = Arc::new(Readers::new(address.clone()));
+        let recent = remembers.then(|| Arc::new(Recent::default()));
+        let follow = |recent: &Arc<Recent>| {
+            Follower::start(Arc::clone(&readers), Arc::clone(recent), appended.subscribe())
+        };
         Ok(Self {
-            readers: Readers::new(address.clone()),
-            acts: Acts::new(address.clone(), appended.clone(), sizes),
+            _follower: recent.as_ref().map(follow),
+            readers,
+            acts: Acts::new(address.clone(), appended.clone(), recent.clone(), sizes),
+            recent,
             listener: Listener::start(address.clone(), appended.clone()),
             address,
             appended,

@@ -18,13 +18,13 @@
 //!
 //! # What is not here
 //!
-//! No decision: who gets a session from here checks it, as one from the store.
+//! No decision: whoever gets a session from here checks it, as one from the store.
 
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::time::Duration;
 
-use doorward_wire::{SecretDigest, SessionId};
+use doorward_wire::{AccountId, SecretDigest, SessionId};
 use parking_lot::{Mutex, RwLock};
 use tokio::time::Instant;
 
@@ -42,8 +42,8 @@ const SHARDS: usize = 64;
 /// The sessions that were read of late.
 pub(crate) struct Recent {
     shards: [Mutex<Aging<SecretDigest, Read>>; SHARDS],
-    /// When sessions changed last, as far as that matters to what is remembered.
-    changed: RwLock<Aging<SessionId, Instant>>,
+    /// When what it is made of changed last, as far as that matters to what is remembered.
+    changed: RwLock<Aging<Changed, Instant>>,
     bound: Duration,
 }
 
@@ -51,6 +51,13 @@ pub(crate) struct Recent {
 struct Read {
     found: Found,
     begun: Instant,
+}
+
+/// What has changed of what a session was read from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Changed {
+    Session(SessionId),
+    Account(AccountId),
 }
 
 /// When a read began: what the store says after that is at least as new.
@@ -104,11 +111,16 @@ impl Recent {
     pub(crate) fn find(&self, key: SecretDigest) -> Option<Found> {
         let shard = self.shard(key).lock();
         let read = shard.get(&key)?;
-        let is_fresh = read.begun.elapsed() < self.bound;
-        // It changed at the very moment that the read began, or later.
-        let is_changed =
-            self.changed.read().get(&read.found.session.sid).is_some_and(|at| *at >= read.begun);
-        (is_fresh && !is_changed).then(|| read.found.clone())
+        if read.begun.elapsed() >= self.bound {
+            return None;
+        }
+        let changed = self.changed.read();
+        // At the very moment that the read began, or later.
+        let is_changed = |what| changed.get(&what).is_some_and(|at| *at >= read.begun);
+        let Found { session, account, .. } = &read.found;
+        let is_other = is_changed(Changed::Session(session.sid))
+            || account.as_ref().is_some_and(|it| is_changed(Changed::Account(it.id)));
+        (!is_other).then(|| read.found.clone())
     }
 
     /// To be called before the store is asked.
@@ -122,15 +134,15 @@ impl Recent {
         self.shard(key).lock().keep(key, read, (self.bound, COUNT_MAX / SHARDS / 2));
     }
 
-    /// Says that sessions have changed: whatever was asked for before counts no more.
+    /// Says what has changed: whatever was asked for before counts no more.
     ///
     /// After the commit, and before anybody is answered.
-    pub(crate) fn changed(&self, sids: impl IntoIterator<Item = SessionId>) {
+    pub(crate) fn tell(&self, all: impl IntoIterator<Item = Changed>) {
         let mut changed = self.changed.write();
         let now = Instant::now();
-        for sid in sids {
+        for what in all {
             // Not bounded in number: each was a change that the store has kept.
-            changed.keep(sid, now, (self.bound, usize::MAX));
+            changed.keep(what, now, (self.bound, usize::MAX));
         }
     }
 
@@ -142,7 +154,7 @@ impl Recent {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::conformance::sample::{device, key, session};
+    use crate::conformance::sample::{account, device, key, session};
 
     fn found(n: u64) -> Found {
         Found { session: session(n, 1).session, device: device(), account: None }
@@ -172,7 +184,7 @@ mod tests {
         recent.keep(key(1), &found(7), recent.begin());
         recent.keep(key(2), &found(8), recent.begin());
         let before = recent.begin();
-        recent.changed([SessionId(7)]);
+        recent.tell([Changed::Session(SessionId(7))]);
         assert_eq!(recent.find(key(1)), None);
         assert_eq!(recent.find(key(2)), Some(found(8)), "another");
         recent.keep(key(1), &found(7), before);
@@ -182,15 +194,27 @@ mod tests {
         assert_eq!(recent.find(key(1)), Some(found(7)));
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn a_session_counts_no_more_when_its_account_has_changed() {
+        let recent = Recent::default();
+        let account = account(3, "ada").account;
+        let found = Found { account: Some(account.clone()), ..found(7) };
+        recent.keep(key(1), &found, recent.begin());
+        recent.tell([Changed::Account(AccountId(4)), Changed::Session(SessionId(3))]);
+        assert_eq!(recent.find(key(1)), Some(found));
+        recent.tell([Changed::Account(account.id)]);
+        assert_eq!(recent.find(key(1)), None);
+    }
+
     /// A change is remembered for as long as anything that was read before it could count.
     #[tokio::test(start_paused = true)]
     async fn a_change_outlives_what_it_changed_whatever_else_changes() {
         let recent = Recent::default();
         for step in 0..40 {
             let begun = recent.begin();
-            recent.changed([SessionId(7)]);
+            recent.tell([Changed::Session(SessionId(7))]);
             for n in 0..20 {
-                recent.changed([SessionId(1000 + n)]);
+                recent.tell([Changed::Session(SessionId(1000 + n))]);
                 pass(Duration::from_millis(step)).await;
                 recent.keep(key(1), &found(7), begun);
                 assert_eq!(recent.find(key(1)), None, "step {step}, after {n}");

@@ -15,6 +15,7 @@ use crate::Accounts;
 use crate::act::{
     AccountError, NewAccount, NewSecret, Page, PasswordChange, SessionError, StoreFailed,
 };
+use crate::recent::Changed;
 
 /// Reads accounts, as [`account`] takes them.
 macro_rules! select {
@@ -154,6 +155,7 @@ async fn change_password(db: &Link, asked: &PasswordChange) -> Acted<Result<(), 
         i64::from(epoch.0),
         i64::from(proved.0),
     ];
+    db.changes([Changed::Account(asked.account)]);
     if change(db, CHANGE, row).await? == 0 {
         return Ok(Verdict::Undo(Err(SessionError::Gone)));
     }

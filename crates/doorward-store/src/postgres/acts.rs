@@ -23,6 +23,7 @@ use super::link::Link;
 use super::pool::Pool;
 use super::{DEADLINE, Sizes};
 use crate::act::StoreFailed;
+use crate::recent::Recent;
 
 /// How often an act is begun before those who stand in its way are too many.
 const TRIES_MAX: u32 = 5;
@@ -52,12 +53,18 @@ struct Shared {
     pool: Pool,
     waiting: Semaphore,
     appended: watch::Sender<u64>,
+    recent: Option<Arc<Recent>>,
 }
 
 impl Acts {
-    pub(super) fn new(address: Address, appended: watch::Sender<u64>, sizes: Sizes) -> Self {
-        let pool = Pool::new(address, sizes);
-        Self(Arc::new(Shared { pool, waiting: Semaphore::new(sizes.queue_max), appended }))
+    pub(super) fn new(
+        address: Address,
+        appended: watch::Sender<u64>,
+        recent: Option<Arc<Recent>>,
+        sizes: Sizes,
+    ) -> Self {
+        let (pool, waiting) = (Pool::new(address, sizes), Semaphore::new(sizes.queue_max));
+        Self(Arc::new(Shared { pool, waiting, appended, recent }))
     }
 
     /// Does an act with what was asked for, and returns once it is durable.
@@ -105,10 +112,12 @@ impl Shared {
             begun?;
             finish(link, acted).await
         };
-        let outcome = match timeout(DEADLINE, acting).await {
-            Ok(outcome) => outcome,
-            Err(_late) => return Err(Fault::TooLate.into()),
-        };
+        let outcome = timeout(DEADLINE, acting).await;
+        // Whatever came of it: of a commit that was cut off nobody knows.
+        if let Some(recent) = &self.recent {
+            recent.tell(link.changed());
+        }
+        let outcome = outcome.map_err(|_late| Fault::TooLate)?;
         if link.has_appended() && outcome.is_ok() {
             self.appended.send_modify(|count| *count = count.wrapping_add(1));
         }

@@ -42,6 +42,7 @@ async fn bind(db: &Link, new: &NewBinding) -> Acted<Result<(), BindError>> {
     const BOUND: &str = "SELECT 1 FROM session WHERE sid = $1 AND bound_key IS NOT NULL";
     let sid = bytes(new.sid.0);
     let (key, cookie) = (Bytes(new.bound.key.0), carrier_number(Carrier::Cookie));
+    db.changes_sessions([new.sid]);
     if change(db, BIND, params![sid, key, whole(new.bound.at.0), cookie]).await? == 0 {
         let is_bound = exists(db, BOUND, params![sid]).await?;
         let refused = if is_bound { BindError::Bound } else { BindError::Gone };

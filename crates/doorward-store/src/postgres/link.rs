@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use doorward_wire::SessionId;
 use parking_lot::Mutex;
 use tokio::time::timeout;
 use tokio_postgres::{Client, Row, Statement};
@@ -11,6 +12,7 @@ use super::DEADLINE;
 use super::address::Address;
 use super::columns::Params;
 use super::fault::{Fault, sentence};
+use crate::recent::Changed;
 
 /// What the server gives a statement of ours, in milliseconds: a little less than we give the server,
 /// so that it is the server that takes the statement back, and says so.
@@ -36,6 +38,7 @@ pub(super) struct Link {
     statements: Mutex<HashMap<&'static str, Statement>>,
     has_failed: AtomicBool,
     has_appended: AtomicBool,
+    changed: Mutex<Vec<Changed>>,
 }
 
 impl Link {
@@ -47,6 +50,7 @@ impl Link {
             statements: Mutex::default(),
             has_failed: AtomicBool::new(false),
             has_appended: AtomicBool::new(false),
+            changed: Mutex::default(),
         };
         let limits: Params<'_> = &[&STATEMENT_TIMEOUT, &LOCK_TIMEOUT, &IDLE_TIMEOUT];
         match timeout(DEADLINE, link.client.query(SET_UP, limits)).await {
@@ -88,10 +92,11 @@ impl Link {
         self.watch(performed)
     }
 
-    /// Begins an act: from here on it has not failed, and has appended nothing.
+    /// Begins an act: from here on it has not failed, has appended nothing and changed nothing.
     pub(super) async fn begin(&self) -> Result<(), tokio_postgres::Error> {
         self.has_failed.store(false, Ordering::Relaxed);
         self.has_appended.store(false, Ordering::Relaxed);
+        self.changed.lock().clear();
         self.perform("BEGIN ISOLATION LEVEL READ COMMITTED").await
     }
 
@@ -112,6 +117,21 @@ impl Link {
     /// Whether the act has appended to the revocation log.
     pub(super) fn has_appended(&self) -> bool {
         self.has_appended.load(Ordering::Relaxed)
+    }
+
+    /// Notes what the act changes of that which is remembered of sessions.
+    pub(super) fn changes(&self, all: impl IntoIterator<Item = Changed>) {
+        self.changed.lock().extend(all);
+    }
+
+    /// Notes that the act changes these sessions.
+    pub(super) fn changes_sessions(&self, sids: impl IntoIterator<Item = SessionId>) {
+        self.changes(sids.into_iter().map(Changed::Session));
+    }
+
+    /// What the act changes, as far as it has come.
+    pub(super) fn changed(&self) -> Vec<Changed> {
+        self.changed.lock().clone()
     }
 
     async fn statement(&self, sql: &'static str) -> Result<Statement, tokio_postgres::Error> {

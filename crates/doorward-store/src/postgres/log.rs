@@ -36,17 +36,11 @@ impl RevocationLog for PostgresStore {
     }
 
     async fn head(&self) -> Result<u64, StoreFailed> {
-        const HEAD: &str = "SELECT seq FROM revocation_head";
-        self.readers.read(|db| async move { only(&db, HEAD, &[], |row| row.count()).await }).await
+        self.readers.read(|db| async move { head(&db).await }).await
     }
 
-    async fn revocations(&self, after: u64, limit: usize) -> Result<Vec<LogEntry>, StoreFailed> {
-        const AFTER: &str = "SELECT seq, kind, id, not_before, expires_at FROM revocation
-            WHERE seq > $1 ORDER BY seq LIMIT $2";
-        let asked = (whole(after), rows(limit));
-        self.readers
-            .read(|db| async move { all(&db, AFTER, params![asked.0, asked.1], entry).await })
-            .await
+    async fn revocations(&self, seq: u64, limit: usize) -> Result<Vec<LogEntry>, StoreFailed> {
+        self.readers.read(|db| async move { after(&db, seq, limit).await }).await
     }
 
     async fn sweep_revocations(&self, now: UnixTime, limit: usize) -> Result<u64, StoreFailed> {
@@ -57,6 +51,18 @@ impl RevocationLog for PostgresStore {
             })
             .await
     }
+}
+
+/// The number of the newest entry, or 0.
+pub(super) async fn head(db: &Link) -> Result<u64, StoreFailed> {
+    only(db, "SELECT seq FROM revocation_head", &[], |row| row.count()).await
+}
+
+/// At most `limit` entries after number `seq`, in order.
+pub(super) async fn after(db: &Link, seq: u64, limit: usize) -> Result<Vec<LogEntry>, StoreFailed> {
+    const AFTER: &str = "SELECT seq, kind, id, not_before, expires_at FROM revocation
+        WHERE seq > $1 ORDER BY seq LIMIT $2";
+    all(db, AFTER, params![whole(seq), rows(limit)], entry).await
 }
 
 /// Appends the ends of sessions, as part of the act they tell of.

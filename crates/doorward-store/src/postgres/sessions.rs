@@ -19,6 +19,7 @@ use super::words::{assurance, assurance_number, carrier, carrier_number, method_
 use super::{PostgresStore, accounts, data, events, locks, log, refresh, sweep, visits};
 use crate::Sessions;
 use crate::act::{Ending, Found, NewSecret, NewSession, Page, SessionError, StoreFailed, Swept};
+use crate::recent::Changed;
 
 /// Reads sessions with their accounts, as [`found`] takes them.
 macro_rules! select {
@@ -43,9 +44,18 @@ impl Sessions for PostgresStore {
 
     async fn session_by_key(&self, key: SecretDigest) -> Result<Option<Found>, StoreFailed> {
         const BY_KEY: &str = select!("WHERE s.key = $1");
-        self.readers
-            .read(|db| async move { first(&db, BY_KEY, params![Bytes(key.0)], found).await })
-            .await
+        if let Some(found) = self.recent.as_ref().and_then(|recent| recent.find(key)) {
+            return Ok(Some(found));
+        }
+        let begun = self.recent.as_ref().map(|recent| recent.begin());
+        let reading = self
+            .readers
+            .read(|db| async move { first(&db, BY_KEY, params![Bytes(key.0)], found).await });
+        let found = reading.await?;
+        if let (Some(recent), Some(begun), Some(found)) = (&self.recent, begun, &found) {
+            recent.keep(key, found, begun);
+        }
+        Ok(found)
     }
 
     async fn session_by_retired_key(
@@ -185,6 +195,7 @@ async fn touch_each(db: &Link, touches: &[&(SessionId, Touch)]) -> Result<(), St
         each().map(|(_, used)| assurance_number(used.acr)).collect::<Vec<_>>(),
         each().map(|(_, used)| used.ip.map(|ip| ip.to_string())).collect::<Vec<_>>(),
     ];
+    db.changes_sessions(each().map(|(sid, _)| *sid));
     change(db, TOUCH, row).await?;
     Ok(())
 }
@@ -316,6 +327,7 @@ async fn put_under(db: &Link, new: &NewSecret) -> Result<Result<(), SessionError
         new.device.user_agent,
         new.device.ip,
     ];
+    db.changes_sessions([session.sid]);
     match change(db, RENAME, row).await {
         Ok(0) => Ok(Err(SessionError::Gone)),
         Ok(_) => Ok(Ok(())),
@@ -351,6 +363,7 @@ pub(super) async fn end(
     n: u64,
 ) -> Result<bool, StoreFailed> {
     const END: &str = "DELETE FROM session WHERE sid = $1 RETURNING account, epoch";
+    db.changes_sessions([sid]);
     let ended = first(db, END, params![bytes(sid.0)], owner).await?;
     let Some(owner) = ended else { return Ok(false) };
     log::append_ends(db, &[sid], ending.now).await?;
@@ -372,6 +385,7 @@ pub(super) async fn end_all_of(
     let mut ended = all(db, ALL, asked, read).await?;
     ended.sort_by_key(|(sid, _)| *sid);
     let sids: Vec<_> = ended.iter().map(|(sid, _)| *sid).collect();
+    db.changes_sessions(sids.iter().copied());
     log::append_ends(db, &sids, ending.now).await?;
     let told = ended.iter().zip(0..).map(|((sid, owner), n)| ending.event_of(*sid, *owner, n));
     events::keep_all(db, &told.collect::<Vec<_>>()).await?;
@@ -388,6 +402,7 @@ async fn move_epoch(
     const JOIN: &str = "UPDATE session SET epoch = epoch + 1 WHERE sid = $2 AND account = $1
         AND epoch = (SELECT epoch FROM account WHERE id = $1)";
     const MOVE: &str = "UPDATE account SET epoch = epoch + 1 WHERE id = $1";
+    db.changes([Changed::Account(account)]);
     if let Some(sid) = except {
         change(db, JOIN, params![bytes(account.0), bytes(sid.0)]).await?;
     }

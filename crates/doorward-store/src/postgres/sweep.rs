@@ -97,6 +97,7 @@ async fn forget(
     held.retain(|session| past_limits(session.clone(), lifetimes, now));
     let forgotten: Vec<_> = held.iter().map(|session| session.sid).collect();
     let sids: Vec<_> = forgotten.iter().map(|sid| bytes(sid.0)).collect();
+    db.changes_sessions(forgotten.iter().copied());
     change(db, FORGET, params![sids]).await?;
     log::append_ends(db, &forgotten, now).await?;
     Ok(forgotten.len() as u64)

@@ -15,3 +15,12 @@ mod laws {
 
     crate::store_laws!(async || fresh().await);
 }
+
+mod laws_as_a_node {
+    use super::*;
+
+    crate::store_laws!(async || {
+        let database = database();
+        (Arc::new(PostgresStore::connect_as_node(&database.url()).await.unwrap()), database)
+    });
+}
