@@ -60,10 +60,12 @@ pub enum EventKind {
     KeyGone,
     /// The first administrator was made with the setup link.
     SetupCompleted,
+    /// The database was put back from a backup: what happened since is not in it.
+    DatabaseRestored,
 }
 
 impl EventKind {
-    const ALL: [Self; 26] = [
+    const ALL: [Self; 27] = [
         Self::AccountCreated,
         Self::LoginSucceeded,
         Self::LoginFailed,
@@ -90,6 +92,7 @@ impl EventKind {
         Self::KeyRetired,
         Self::KeyGone,
         Self::SetupCompleted,
+        Self::DatabaseRestored,
     ];
 
     /// The stable name in the log.
@@ -122,6 +125,7 @@ impl EventKind {
             Self::KeyRetired => "key.retired",
             Self::KeyGone => "key.gone",
             Self::SetupCompleted => "setup.completed",
+            Self::DatabaseRestored => "database.restored",
         }
     }
 
