@@ -80,7 +80,7 @@ mod writer;
 pub use self::backup::back_up;
 pub use self::check::{Check, Examined, Finding, examine, examine_copy};
 pub use self::image::{Elapsed, Shape};
-pub use self::restore::{Beginning, Rest, begin_again, lay_down};
+pub use self::restore::{Beginning, Held, Rest, begin_again, lay_down};
 pub use self::schema::missing_steps;
 
 /// Everything kept in one SQLite file. Dropping it waits until everything asked for is done.

@@ -189,10 +189,14 @@ fn kind(db: &Connection) -> Result<Finding, StoreFailed> {
 fn shape(db: &Connection) -> Result<Finding, StoreFailed> {
     const NAMES: &str = "SELECT type || ' ' || name FROM sqlite_schema ORDER BY 1";
     let version = schema::found(db)?;
-    let here = all(db, NAMES, (), |row| row.take::<String>())?;
-    let expected = all(&schema::empty(version)?, NAMES, (), |row| row.take::<String>())?;
+    let here = all(db, NAMES, (), text)?;
+    let expected = all(&schema::empty(version)?, NAMES, (), text)?;
     let missing = expected.iter().find(|name| !here.contains(name));
     Ok(missing.map_or(Finding::Passed, |name| Finding::Failed(format!("{name} is missing"))))
+}
+
+fn text(row: &mut Columns<'_>) -> Result<String, StoreFailed> {
+    row.take()
 }
 
 fn integrity(db: &Connection) -> Result<Finding, StoreFailed> {
@@ -201,7 +205,7 @@ fn integrity(db: &Connection) -> Result<Finding, StoreFailed> {
 }
 
 fn references(db: &Connection) -> Result<Finding, StoreFailed> {
-    let dangling = first(db, "PRAGMA foreign_key_check", (), |row| row.take::<String>())?;
+    let dangling = first(db, "PRAGMA foreign_key_check", (), text)?;
     Ok(dangling.map_or(Finding::Passed, |table| {
         Finding::Failed(format!("a row of {table} hangs from one that is gone"))
     }))

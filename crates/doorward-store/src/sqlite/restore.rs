@@ -18,8 +18,8 @@
 //!
 //! Putting the draft in the database's place: that is for whoever knows that no server runs.
 
-use std::path::Path;
 use std::fs;
+use std::path::Path;
 
 use doorward_core::event::Event;
 use doorward_wire::{AccountId, SessionId};
@@ -93,30 +93,36 @@ fn end_all(db: &Connection, ending: &Ending) -> Result<(), StoreFailed> {
     for ((sid, owner), n) in ended.iter().zip(0..) {
         events::keep(db, &ending.event_of(*sid, *owner, n))?;
     }
-    let accounts = all(db, "SELECT id FROM account ORDER BY id", (), |row| row.id())?;
+    let accounts =
+        all(db, "SELECT id FROM account ORDER BY id", (), |row| row.id().map(AccountId))?;
     change(db, "UPDATE account SET epoch = epoch + 1", ())?;
-    log::append_accounts(db, accounts.into_iter().map(AccountId), ending.now)
+    log::append_accounts(db, accounts.into_iter(), ending.now)
 }
 
 /// How a database was left that is to be replaced.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Rest {
-    /// It is one file: its log was moved into it.
-    Whole,
+    /// It is one file: its log was moved into it. Nobody opens it until this is dropped.
+    Whole(Held),
     /// Some process has it open.
     InUse,
     /// It cannot be read. Its log lies beside it, if it has one.
     Damaged,
 }
 
-/// Moves the log of a database into it, so that the one file is all of it.
+/// A database that no other process can open: one that could would make it a log again, under a name
+/// that is the next database's soon.
+#[derive(Debug)]
+pub struct Held(#[expect(dead_code, reason = "it holds the lock")] Connection);
+
+/// Moves the log of a database into it, so that the one file is all of it, and holds it.
 pub fn lay_down(database: &Path) -> Result<Rest, StoreFailed> {
-    match fold(database) {
-        Ok(mode) if mode == "delete" => {
-            let left = log_of(database).try_exists().map_err(StoreFailed::because)?;
-            Ok(if left { Rest::Damaged } else { Rest::Whole })
+    match hold(database) {
+        Ok(Some(held)) => {
+            let has_log = log_of(database).try_exists().map_err(StoreFailed::because)?;
+            Ok(if has_log { Rest::Damaged } else { Rest::Whole(held) })
         }
-        Ok(_) => Ok(Rest::InUse),
+        Ok(None) => Ok(Rest::InUse),
         Err(error) => match error.sqlite_error_code() {
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Ok(Rest::InUse),
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Ok(Rest::Damaged),
@@ -125,11 +131,17 @@ pub fn lay_down(database: &Path) -> Result<Rest, StoreFailed> {
     }
 }
 
-/// The journal mode in which it was left. Leaving the write-ahead log takes the file for oneself.
-fn fold(database: &Path) -> Result<String, rusqlite::Error> {
+fn hold(database: &Path) -> Result<Option<Held>, rusqlite::Error> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let db = Connection::open_with_flags(database, flags)?;
     db.busy_timeout(Sizes::default().patience)?;
     db.pragma_update(None, "synchronous", "FULL")?;
-    db.pragma_update_and_check(None, "journal_mode", "DELETE", |row| row.get(0))
+    // Only who has the file alone leaves the write-ahead log.
+    let mode: String =
+        db.pragma_update_and_check(None, "journal_mode", "DELETE", |row| row.get(0))?;
+    if mode != "delete" {
+        return Ok(None);
+    }
+    db.execute_batch("BEGIN EXCLUSIVE")?;
+    Ok(Some(Held(db)))
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use clap::Subcommand;
 use doorward_server::keyring::Keyring;
+use doorward_store::act::StoreFailed;
 use doorward_store::sqlite::{self, Examined, Finding, SqliteStore};
 use doorward_wire::seal::MasterKey;
 use serde_json::json;
@@ -74,8 +75,11 @@ pub(super) fn run(command: DbCommand) -> Result<(), Outcome> {
             restore::run(&file, &data.config()?, restore::Wanted { end_sessions, yes })
         }
         DbCommand::Migrate { dry_run: true, data } => {
-            let missing = missing(&database(&data.config()?)?)?;
-            missing.iter().for_each(|step| say(format!("missing: {step}")));
+            let database = database(&data.config()?)?;
+            let missing = read(sqlite::missing_steps(&database), &database)?;
+            for step in &missing {
+                say(format!("missing: {step}"));
+            }
             if missing.is_empty() {
                 say("up to date");
             }
@@ -115,9 +119,15 @@ fn must_be_there(file: &Path) -> Result<(), Outcome> {
 fn back_up(database: &Path, file: &Path) -> Result<(), Outcome> {
     must_be_free(file)?;
     let draft = Draft::beside(file)?;
-    sqlite::back_up(database, draft.path())
-        .with_context(|| format!("copying {} to {}", database.display(), file.display()))?;
-    let examined = sqlite::examine_copy(draft.path()).context("checking the copy")?;
+    sqlite::back_up(database, draft.path()).map_err(|failed| {
+        let (from, to) = (database.display(), file.display());
+        anyhow::anyhow!(
+            "copying {from} to {to}: {}\nTry: a folder with room for it that you may write to; or doorward \
+             db check",
+            failed.0
+        )
+    })?;
+    let examined = read(sqlite::examine_copy(draft.path()), file)?;
     must_be_whole(&examined, database, "doorward db restore, with an earlier backup")?;
     draft.keep_as(file)?;
     say(file.display());
@@ -137,41 +147,41 @@ fn must_be_whole(examined: &Examined, file: &Path, advice: &str) -> Result<(), O
 
 fn check(config: &Config, as_json: bool) -> Result<(), Outcome> {
     let database = database(config)?;
-    let examined = sqlite::examine(&database).context("reading the database")?;
+    let examined = read(sqlite::examine(&database), &database)?;
     let master = kept_master_key(config.data())?;
-    let keys = keys(&examined, Some(master.as_ref()));
-    tell(&database, &examined, keys, as_json)
+    let keys = keys(&examined, master.as_ref());
+    tell(&database, &examined, &keys, as_json)
 }
 
 fn check_copy(file: &Path, as_json: bool, data: &DataFlags) -> Result<(), Outcome> {
     must_be_there(file)?;
-    let examined = sqlite::examine_copy(file).context("reading the file")?;
+    let examined = read(sqlite::examine_copy(file), file)?;
     // The folder that is not named may be of another server.
     let keys = match &data.data {
-        Some(folder) => keys(&examined, Some(kept_master_key(folder)?.as_ref())),
-        None => keys(&examined, None),
+        Some(folder) => keys(&examined, kept_master_key(folder)?.as_ref()),
+        None if examined.failed().is_some() => Finding::NotReached,
+        None => Finding::Absent,
     };
-    tell(file, &examined, keys, as_json)
+    tell(file, &examined, &keys, as_json)
 }
 
-/// Whether the master key of a folder opens the signing keys: what `None` is asked of is not known.
-fn keys(examined: &Examined, folder: Option<Option<&MasterKey>>) -> Finding {
+/// Whether a master key opens the signing keys.
+fn keys(examined: &Examined, master: Option<&MasterKey>) -> Finding {
     if examined.failed().is_some() {
         return Finding::NotReached;
     }
-    let Some(master) = folder else { return Finding::Absent };
     let Some(master) = master else { return Finding::Failed("there is no master.key".to_owned()) };
-    let sealed_otherwise =
-        examined.keys.iter().find(|row| !Keyring::is_sealed_with(master, row));
-    sealed_otherwise.map_or(Finding::Passed, |row| {
+    let other = examined.keys.iter().find(|row| !Keyring::is_sealed_with(master, row));
+    other.map_or(Finding::Passed, |row| {
         Finding::Failed(format!("{} was sealed with another master key", row.kid))
     })
 }
 
-fn tell(file: &Path, examined: &Examined, keys: Finding, as_json: bool) -> Result<(), Outcome> {
+fn tell(file: &Path, examined: &Examined, keys: &Finding, as_json: bool) -> Result<(), Outcome> {
     const KEYS: (&str, &str) = ("keys", "master.key opens the signing keys");
-    let inside = examined.checks.iter().map(|(check, finding)| (check.name(), check.claim(), finding));
-    let checks: Vec<_> = inside.chain([(KEYS.0, KEYS.1, &keys)]).collect();
+    let inside =
+        examined.checks.iter().map(|(check, finding)| (check.name(), check.claim(), finding));
+    let checks: Vec<_> = inside.chain([(KEYS.0, KEYS.1, keys)]).collect();
     let failed = checks.iter().find_map(|(name, _, finding)| Some((*name, finding.failure()?)));
     if as_json {
         let each = checks.iter().map(|(name, _, finding)| {
@@ -195,8 +205,9 @@ fn tell(file: &Path, examined: &Examined, keys: Finding, as_json: bool) -> Resul
     }
 }
 
-fn missing(database: &Path) -> anyhow::Result<Vec<&'static str>> {
-    sqlite::missing_steps(database).with_context(|| format!("reading {}", database.display()))
+/// What was read of a file, or why it could not be.
+fn read<T>(done: Result<T, StoreFailed>, file: &Path) -> anyhow::Result<T> {
+    done.map_err(|failed| anyhow::anyhow!("reading {}: {}", file.display(), failed.0))
 }
 
 fn migrate(config: &Config) -> Result<(), Outcome> {
@@ -204,9 +215,11 @@ fn migrate(config: &Config) -> Result<(), Outcome> {
     let folder = DataDir::open(config.data(), Some(database))?;
     // An older server would go on in a shape that it does not know.
     let _lock = folder.lock()?;
-    let missing = missing(folder.database())?;
+    let missing = read(sqlite::missing_steps(folder.database()), folder.database())?;
     drop(SqliteStore::open(folder.database()).context("bringing the database up to date")?);
-    missing.iter().for_each(|step| say(format!("done: {step}")));
+    for step in missing {
+        say(format!("done: {step}"));
+    }
     say("up to date");
     Ok(())
 }

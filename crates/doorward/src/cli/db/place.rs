@@ -20,7 +20,7 @@ pub(super) fn must_be_free(file: &Path) -> anyhow::Result<()> {
             file.display()
         ),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(error).with_context(|| format!("looking at {}", file.display())),
+        Err(error) => bail!("{}: {error}\nTry: another place", file.display()),
     }
 }
 

@@ -16,17 +16,18 @@ use anyhow::{Context, bail};
 use doorward_core::event::{Event, EventKind};
 use doorward_server::ambient::Ambient;
 use doorward_store::act::Ending;
-use doorward_store::sqlite::{self, Beginning, Rest};
+use doorward_store::sqlite::{self, Beginning, Held, Rest};
 use doorward_wire::UnixTime;
 
 use super::place::{Draft, sync_folder_of};
-use super::{Outcome, keys, must_be_there, must_be_whole, place};
+use super::{Outcome, keys, must_be_there, must_be_whole, place, read};
 use crate::config::Config;
 use crate::data_dir::{DataDir, InUse, kept_master_key, without_master_key};
 use crate::open;
 use crate::terminal::{confirm, note, say};
 
 /// What whoever restores has chosen.
+#[derive(Clone, Copy)]
 pub(super) struct Wanted {
     pub(super) end_sessions: bool,
     pub(super) yes: bool,
@@ -50,9 +51,9 @@ pub(super) fn run(file: &Path, config: &Config, wanted: Wanted) -> Result<(), Ou
     let mut lock = folder.lock_out_servers()?;
     must_be_another(file, folder.database())?;
 
-    let examined = sqlite::examine_copy(file).context("reading the backup")?;
+    let examined = read(sqlite::examine_copy(file), file)?;
     must_be_whole(&examined, file, "another backup")?;
-    if let Some(why) = keys(&examined, Some(Some(&master))).failure() {
+    if let Some(why) = keys(&examined, Some(&master)).failure() {
         let error = anyhow::anyhow!("{why}\nTry: with the master.key of that server");
         return Err(Outcome::No(error));
     }
@@ -69,17 +70,20 @@ pub(super) fn run(file: &Path, config: &Config, wanted: Wanted) -> Result<(), Ou
     let ambient = open::ambient();
     let draft = Draft::beside(folder.database())?;
     let made = sqlite::begin_again(file, draft.path(), &beginning(&ambient, wanted.end_sessions));
-    let made = made.context("making the database from the backup")?;
+    let made = made.map_err(|failed| {
+        anyhow::anyhow!("making a database from {}: {}", file.display(), failed.0)
+    })?;
     must_be_whole(&made, file, "another backup")?;
     if !lock.was_used() {
         // From here on a server that finds no database here asks for one, and makes none.
         lock.mark_used("")?;
     }
-    let kept = set_aside(folder.database(), ambient.now())?;
+    let aside = set_aside(folder.database(), ambient.now())?;
     draft.replace(folder.database())?;
+    drop(aside.held);
     folder.remove_setup_link()?;
     say(folder.database().display());
-    if let Some(kept) = kept {
+    if let Some(kept) = aside.kept {
         note(format!("The database that was there is kept: {}", kept.display()));
     }
     Ok(())
@@ -115,33 +119,47 @@ fn beginning(ambient: &Ambient, end_sessions: bool) -> Beginning {
     Beginning { log, event, ending: Some(ending) }
 }
 
-/// Gives the database that is there another name too, with what belongs to it, and says which. Its
-/// write-ahead log must not stay: SQLite would take it for the new one's.
-fn set_aside(database: &Path, now: UnixTime) -> anyhow::Result<Option<PathBuf>> {
-    let there = fs::metadata(database).is_ok_and(|found| found.len() > 0);
-    let rest = if there { sqlite::lay_down(database) } else { Ok(Rest::Damaged) };
+/// The database that is to be replaced.
+struct Aside {
+    /// Where it is kept, if there was one.
+    kept: Option<PathBuf>,
+    /// Nobody opens it while this lasts.
+    held: Option<Held>,
+}
+
+/// Gives the database that is there another name too, with what belongs to it. Its write-ahead log must
+/// not stay: SQLite would take it for the new one's.
+fn set_aside(database: &Path, now: UnixTime) -> anyhow::Result<Aside> {
     let kept = free_name(database, now);
-    match rest.with_context(|| format!("closing {}", database.display()))? {
+    let is_there = fs::metadata(database).is_ok_and(|found| found.len() > 0);
+    let rest = if is_there { sqlite::lay_down(database) } else { Ok(Rest::Damaged) };
+    let held = match read(rest, database)? {
         Rest::InUse => bail!(InUse),
-        Rest::Whole => {
-            // The old one keeps its own name until the new one takes it. Not every disk knows links.
+        Rest::Whole(held) => {
+            // It keeps its own name too until the new one takes that. Not every disk knows links.
             fs::hard_link(database, &kept)
                 .or_else(|_| fs::rename(database, &kept))
                 .with_context(|| format!("keeping the database as {}", kept.display()))?;
+            Some(held)
         }
         Rest::Damaged => {
             for end in ["", "-wal", "-shm"] {
-                match fs::rename(with(database, end), with(&kept, end)) {
-                    Err(error) if error.kind() != ErrorKind::NotFound => {
-                        return Err(error).context("keeping the database that was there");
-                    }
-                    _ => {}
-                }
+                move_if_there(&with(database, end), &with(&kept, end))?;
             }
+            None
         }
-    }
+    };
     sync_folder_of(database).context("keeping the database that was there")?;
-    Ok(Some(kept).filter(|kept| kept.exists()))
+    Ok(Aside { kept: Some(kept).filter(|kept| kept.exists()), held })
+}
+
+fn move_if_there(from: &Path, to: &Path) -> anyhow::Result<()> {
+    match fs::rename(from, to) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("moving {}", from.display()))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// `doorward.db.before-20261127T150102Z`, or with more behind it.
