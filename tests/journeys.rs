@@ -2,6 +2,7 @@
 
 mod anonymous;
 mod apps;
+mod backups;
 mod behind_nginx;
 mod beside;
 mod bound;

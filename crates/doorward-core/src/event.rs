@@ -64,10 +64,12 @@ pub enum EventKind {
     KeyGone,
     /// The first administrator was made with the setup link.
     SetupCompleted,
+    /// The database was put back from a backup: what happened since is not in it.
+    DatabaseRestored,
 }
 
 impl EventKind {
-    const ALL: [Self; 28] = [
+    const ALL: [Self; 29] = [
         Self::AccountCreated,
         Self::LoginSucceeded,
         Self::LoginFailed,
@@ -96,6 +98,7 @@ impl EventKind {
         Self::KeyRetired,
         Self::KeyGone,
         Self::SetupCompleted,
+        Self::DatabaseRestored,
     ];
 
     /// The stable name in the log.
@@ -130,6 +133,7 @@ impl EventKind {
             Self::KeyRetired => "key.retired",
             Self::KeyGone => "key.gone",
             Self::SetupCompleted => "setup.completed",
+            Self::DatabaseRestored => "database.restored",
         }
     }
 

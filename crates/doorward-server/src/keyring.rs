@@ -115,6 +115,12 @@ impl Keyring {
         Ok(keyring)
     }
 
+    /// Whether a master key opens a key of the store.
+    #[must_use]
+    pub fn is_sealed_with(master: &MasterKey, row: &SealedKey) -> bool {
+        master.open(&purpose(row.kid, row.algorithm), &row.sealed).is_ok()
+    }
+
     /// Reads the keys again, which other processes change too, and lets those go whose time is over.
     /// What was parsed stays parsed.
     pub async fn refresh(&self, store: &dyn Store, now: UnixTime) -> Result<(), KeyError> {

@@ -46,6 +46,7 @@ pub fn of_event(event: &Event) -> &'static str {
         EventKind::KeyGone => "A signing key has ended.",
         EventKind::SiteKept => "You said who may open a site.",
         EventKind::SiteRemoved => "You removed a site.",
+        EventKind::DatabaseRestored => "The database was put back from a backup.",
     }
 }
 
@@ -56,6 +57,7 @@ fn session_ended(reason: Option<&str>) -> &'static str {
         Some("replaced") => "A session ended because the same browser signed in again.",
         Some("password-changed") => "A session was signed out because your password was changed.",
         Some("not-me") => "A session was signed out because you said: this wasn’t me.",
+        Some("restored") => "Everybody was signed out: the database was put back from a backup.",
         _ => "A session was signed out.",
     }
 }

@@ -43,8 +43,10 @@ use crate::derived::LOOK_MAX;
 use crate::table::{Answer, Table, TableSize};
 
 mod accounts;
+mod backup;
 mod bindings;
 mod changes;
+mod check;
 mod clients;
 mod codes;
 mod columns;
@@ -62,11 +64,13 @@ mod places;
 mod proofs;
 mod reader;
 mod refresh;
+mod restore;
 mod schema;
 mod sessions;
 mod setup;
 mod signals;
 mod sites;
+mod stamp;
 mod sweep;
 #[cfg(test)]
 mod tests;
@@ -74,7 +78,11 @@ mod visits;
 mod words;
 mod writer;
 
+pub use self::backup::back_up;
+pub use self::check::{Check, Examined, Finding, examine, examine_copy};
 pub use self::image::{Elapsed, Shape};
+pub use self::restore::{Beginning, Held, Rest, begin_again, lay_down};
+pub use self::schema::missing_steps;
 
 /// Everything kept in one SQLite file. Dropping it waits until everything asked for is done.
 pub struct SqliteStore {

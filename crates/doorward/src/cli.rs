@@ -22,6 +22,7 @@ mod account;
 mod admin;
 mod client;
 mod cookie;
+mod db;
 mod key;
 mod site;
 mod token;
@@ -64,6 +65,9 @@ enum Command {
     /// Cookies: explain what a browser makes of one.
     #[command(subcommand)]
     Cookie(cookie::CookieCommand),
+    /// The database: back up, restore, check, bring up to date.
+    #[command(subcommand)]
+    Db(db::DbCommand),
     /// Signing keys: list, rotate, retire.
     #[command(subcommand)]
     Key(key::KeyCommand),
@@ -196,6 +200,7 @@ fn dispatch(cli: Cli, started: Stopwatch) -> Result<(), Outcome> {
         Some(Command::Account(command)) => account::run(command),
         Some(Command::Client(command)) => client::run(command),
         Some(Command::Cookie(command)) => cookie::run(command),
+        Some(Command::Db(command)) => db::run(command),
         Some(Command::Key(command)) => key::run(command),
         Some(Command::Site(command)) => site::run(command),
         Some(Command::Token(command)) => token::run(command),

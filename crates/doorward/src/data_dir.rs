@@ -75,18 +75,24 @@ impl DataDir {
     /// Takes the database for this process alone. Two servers on one are refused: each would keep
     /// its own keys in memory.
     pub fn lock(&self) -> anyhow::Result<Lock> {
-        let file = private_file(&self.lock_path())?;
-        flock(&file, FlockOperation::NonBlockingLockExclusive).map_err(|_| InUse)?;
-        let was_used = file.metadata().is_ok_and(|found| found.len() > 0);
+        let lock = self.lock_out_servers()?;
         let holds = fs::metadata(&self.database).is_ok_and(|found| found.len() > 0);
-        if was_used && !holds {
+        if lock.was_used && !holds {
             bail!(
-                "{} was here and is gone or empty\nTry: restore it from your backup; or, to start anew, \
-                 remove {} too",
+                "{} was here and is gone or empty\nTry: doorward db restore, with your backup; or, to \
+                 start anew, remove {} too",
                 self.database.display(),
                 self.lock_path().display()
             );
         }
+        Ok(lock)
+    }
+
+    /// Takes the place of the database, whatever is there now: no server starts or runs meanwhile.
+    pub fn lock_out_servers(&self) -> anyhow::Result<Lock> {
+        let file = private_file(&self.lock_path())?;
+        flock(&file, FlockOperation::NonBlockingLockExclusive).map_err(|_| InUse)?;
+        let was_used = file.metadata().is_ok_and(|found| found.len() > 0);
         Ok(Lock { file, was_used })
     }
 
@@ -120,26 +126,17 @@ impl DataDir {
 
     /// The master key of this folder, drawn at the first start.
     pub fn master_key(&self, entropy: &dyn Entropy) -> anyhow::Result<MasterKey> {
-        let path = self.path.join(MASTER_KEY);
-        let text = match fs::read_to_string(&path) {
-            Ok(text) => Zeroizing::new(text),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                if self.database().exists() {
-                    bail!(
-                        "{} is missing, and the signing keys in the database are sealed with it\n\
-                         Try: restore it from your backup",
-                        path.display()
-                    );
-                }
-                let mut bytes = [0; 32];
-                entropy.fill(&mut bytes);
-                let text = FreshSecret::from_random(bytes).expose();
-                write_private(&path, &text)?;
-                text
-            }
-            Err(error) => return Err(error).context(format!("reading {}", path.display())),
-        };
-        MasterKey::parse(text.trim_end()).with_context(|| format!("reading {}", path.display()))
+        if let Some(key) = kept_master_key(&self.path)? {
+            return Ok(key);
+        }
+        if self.database().exists() {
+            return Err(without_master_key(&self.path));
+        }
+        let mut bytes = [0; 32];
+        entropy.fill(&mut bytes);
+        let text = FreshSecret::from_random(bytes).expose();
+        write_private(&self.path.join(MASTER_KEY), &text)?;
+        MasterKey::parse(&text).context("reading the master key that was drawn")
     }
 
     /// Writes the setup link (mode 0600).
@@ -165,6 +162,28 @@ impl DataDir {
             _ => Ok(()),
         }
     }
+}
+
+/// The master key of a data folder, if it has one. Makes none.
+pub fn kept_master_key(folder: &Path) -> anyhow::Result<Option<MasterKey>> {
+    let path = folder.join(MASTER_KEY);
+    let text = match fs::read_to_string(&path) {
+        Ok(text) => Zeroizing::new(text),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error).context(format!("reading {}", path.display())),
+    };
+    let key = MasterKey::parse(text.trim_end());
+    key.map(Some).with_context(|| format!("reading {}", path.display()))
+}
+
+/// Why nothing goes on in a folder that has no master key.
+#[must_use]
+pub fn without_master_key(folder: &Path) -> anyhow::Error {
+    anyhow::anyhow!(
+        "{} is missing, and the signing keys in the database are sealed with it\nTry: put it there, from \
+         where you keep it",
+        folder.join(MASTER_KEY).display()
+    )
 }
 
 /// Whether a folder is empty, or a data folder already.

@@ -12,6 +12,12 @@ pub fn say(line: impl std::fmt::Display) {
     let _ = writeln!(io::stdout().lock(), "{line}");
 }
 
+/// Prints a line for people, beside what a program reads.
+pub fn note(line: impl std::fmt::Display) {
+    // Nobody is left to tell when standard error is closed.
+    let _ = writeln!(io::stderr().lock(), "{line}");
+}
+
 /// Prints what went wrong, one line of cause and one of advice.
 pub fn complain(error: &anyhow::Error) {
     let mut stderr = io::stderr().lock();

@@ -91,6 +91,15 @@ impl Keys for SqliteStore {
     }
 }
 
+/// The keys of a database of any version of ours.
+pub(super) fn of_version(db: &Connection, version: usize) -> Result<Vec<SealedKey>, StoreFailed> {
+    // Before the ninth step each algorithm had one, without an end.
+    const BEFORE: &str = "SELECT kid, algorithm, 1, sealed, created_at, created_at, NULL
+        FROM signing_key ORDER BY algorithm";
+    let now = select!("ORDER BY algorithm, number");
+    all(db, if version < 9 { BEFORE } else { now }, (), sealed_key)
+}
+
 fn newest(db: &Connection, algorithm: Algorithm) -> Result<Option<SealedKey>, StoreFailed> {
     let newest = select!("WHERE algorithm = ?1 ORDER BY number DESC LIMIT 1");
     first(db, newest, (algorithm.name(),), sealed_key)

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use doorward_core::revocation::{LogEntry, Revocation, Revoked, revoke};
-use doorward_wire::{SessionId, UnixTime};
+use doorward_wire::{AccountId, SessionId, UnixTime};
 use rusqlite::{Connection, params};
 use tokio::sync::watch;
 
@@ -71,6 +71,15 @@ pub(super) fn append_one(
     not_before: UnixTime,
 ) -> Result<(), StoreFailed> {
     append(db, std::iter::once(revoke(revoked, not_before)))
+}
+
+/// Appends that everything counts no longer that accounts had before a time, as part of the act.
+pub(super) fn append_accounts(
+    db: &Connection,
+    accounts: impl ExactSizeIterator<Item = AccountId>,
+    not_before: UnixTime,
+) -> Result<(), StoreFailed> {
+    append(db, accounts.map(|id| revoke(Revoked::Account(id), not_before)))
 }
 
 fn append(

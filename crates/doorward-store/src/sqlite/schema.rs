@@ -1,7 +1,10 @@
 //! The shape of the database, and the way to it from any older shape.
 
+use std::path::Path;
+
 use rusqlite::{Connection, TransactionBehavior};
 
+use super::backup;
 use super::columns::rows;
 use super::fault::Fault;
 use crate::act::StoreFailed;
@@ -25,6 +28,25 @@ pub(super) const MIGRATIONS: [&str; 15] = [
     include_str!("migrations/0015_sites.sql"),
 ];
 
+/// What the steps are called, for whoever asks what is missing.
+const NAMES: [&str; MIGRATIONS.len()] = [
+    "0001 first",
+    "0002 life",
+    "0003 user agents",
+    "0004 binding",
+    "0005 account events",
+    "0006 signals",
+    "0007 log name",
+    "0008 clients",
+    "0009 key life",
+    "0010 dpop",
+    "0011 personal tokens",
+    "0012 token places",
+    "0013 signals",
+    "0014 codes",
+    "0015 sites",
+];
+
 /// Marks a file as ours: `door`.
 pub(super) const APPLICATION_ID: i64 = 0x646F_6F72;
 
@@ -45,16 +67,9 @@ pub(super) fn migrate(db: &mut Connection) -> Result<(), StoreFailed> {
 fn bring_up(db: &mut Connection) -> Result<(), StoreFailed> {
     // Immediate, so that of two processes that start at once the second waits and finds it done.
     let act = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let number = |sql| act.query_row(sql, (), |row| row.get::<_, i64>(0));
-    let marked = number("PRAGMA application_id")? == APPLICATION_ID;
-    let empty = number("SELECT count(*) FROM sqlite_schema")? == 0;
-    if !marked && !empty {
-        return Err(Fault::NotOurs.into());
-    }
-    let found = usize::try_from(number("PRAGMA user_version")?).map_err(|_| Fault::NotOurs)?;
-    let Some(missing) = MIGRATIONS.get(found..) else {
-        return Err(Fault::FromTheFuture { found, known: MIGRATIONS.len() }.into());
-    };
+    let empty = number(&act, "SELECT count(*) FROM sqlite_schema")? == 0;
+    let done = if empty { 0 } else { found(&act)? };
+    let missing = &MIGRATIONS[done..];
     for step in missing {
         act.execute_batch(step)?;
     }
@@ -67,4 +82,34 @@ fn bring_up(db: &mut Connection) -> Result<(), StoreFailed> {
     }
     act.commit()?;
     Ok(())
+}
+
+/// The version of a database of ours: how many steps it has behind it. None is beyond those we know.
+pub(super) fn found(db: &Connection) -> Result<usize, StoreFailed> {
+    if number(db, "PRAGMA application_id")? != APPLICATION_ID {
+        return Err(Fault::NotOurs.into());
+    }
+    let found = usize::try_from(number(db, "PRAGMA user_version")?).map_err(|_| Fault::NotOurs)?;
+    let known = MIGRATIONS.len();
+    if found > known { Err(Fault::FromTheFuture { found, known }.into()) } else { Ok(found) }
+}
+
+/// A database without a row, as it was at a version.
+pub(super) fn empty(version: usize) -> Result<Connection, StoreFailed> {
+    let db = Connection::open_in_memory()?;
+    db.pragma_update(None, "foreign_keys", false)?;
+    for step in &MIGRATIONS[..version] {
+        db.execute_batch(step)?;
+    }
+    Ok(db)
+}
+
+/// The names of the steps that a database misses, which is not changed.
+pub fn missing_steps(database: &Path) -> Result<Vec<&'static str>, StoreFailed> {
+    let found = found(&backup::open_to_read(database)?)?;
+    Ok(NAMES[found..].to_vec())
+}
+
+fn number(db: &Connection, sql: &str) -> Result<i64, rusqlite::Error> {
+    db.query_row(sql, (), |row| row.get(0))
 }

@@ -398,7 +398,8 @@ pub(super) fn found(row: &mut Columns<'_>) -> Result<Found, StoreFailed> {
     Ok(Found { session, device, account })
 }
 
-fn owner(row: &mut Columns<'_>) -> Result<Option<Owner>, StoreFailed> {
+/// Reads whose a session is.
+pub(super) fn owner(row: &mut Columns<'_>) -> Result<Option<Owner>, StoreFailed> {
     let (account, epoch) = (row.maybe_id()?, row.take::<Option<u32>>()?);
     let owner = |(account, epoch)| Owner { account: AccountId(account), epoch: Epoch(epoch) };
     Ok(account.zip(epoch).map(owner))

@@ -172,7 +172,7 @@ async fn a_flood_of_browsers_leaves_with_its_sessions() {
 }
 
 /// A file as the first Doorward left it, with all that can hang from a session.
-const BEFORE: &str = "
+pub(super) const BEFORE: &str = "
     INSERT INTO account VALUES (x'00000000000000000000000000000001', 'ada', 'ada', NULL, 'member',
         0, 0, 0, 1700000000, '$argon2id$v=19$m=19456,t=2,p=1$AQEBAQEBAQEBAQEBAQEBAQ$AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE');
     INSERT INTO session VALUES
