@@ -24,6 +24,7 @@
 pub(crate) mod browser;
 pub(crate) mod client;
 pub(crate) mod clock;
+pub(crate) mod cluster;
 pub(crate) mod code;
 pub(crate) mod device;
 pub(crate) mod dpop;

@@ -20,6 +20,7 @@ mod guards;
 mod keys;
 mod languages;
 mod limits;
+mod nodes;
 mod password;
 mod personal_tokens;
 mod places;

@@ -1,10 +1,11 @@
 //! A wire that a test can cut: it hands bytes on, holds them back, or is not there.
 
+use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf, split};
+use tokio::net::{TcpListener, TcpStream, UnixStream};
 use tokio::sync::watch;
 
 /// What a relay does with what it gets.
@@ -28,6 +29,24 @@ pub(crate) struct Relay {
 impl Relay {
     /// A whole wire to `server`.
     pub(crate) async fn to(server: SocketAddr) -> Self {
+        Self::by(move || async move {
+            let far = TcpStream::connect(server).await?;
+            far.set_nodelay(true)?;
+            Ok(far)
+        })
+        .await
+    }
+
+    /// A whole wire to a server that listens on a socket in the file system.
+    pub(crate) async fn to_socket(path: PathBuf) -> Self {
+        Self::by(move || UnixStream::connect(path.clone())).await
+    }
+
+    async fn by<S, F>(connect: impl Fn() -> F + Send + 'static) -> Self
+    where
+        S: AsyncRead + AsyncWrite + Send + 'static,
+        F: Future<Output = io::Result<S>> + Send,
+    {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (state, watched) = watch::channel(Wire::Whole);
@@ -41,11 +60,9 @@ impl Relay {
                 if *watched.borrow() == Wire::Cut {
                     continue;
                 }
-                let Ok(far) = TcpStream::connect(server).await else { continue };
+                let Ok(far) = connect().await else { continue };
                 near.set_nodelay(true).unwrap();
-                far.set_nodelay(true).unwrap();
-                let ((near_in, near_out), (far_in, far_out)) =
-                    (near.into_split(), far.into_split());
+                let ((near_in, near_out), (far_in, far_out)) = (split(near), split(far));
                 tokio::spawn(hand_on(near_in, far_out, watched.clone()));
                 tokio::spawn(hand_on(far_in, near_out, watched.clone()));
             }
@@ -60,8 +77,8 @@ impl Relay {
 }
 
 async fn hand_on(
-    mut from: OwnedReadHalf,
-    mut to: OwnedWriteHalf,
+    mut from: ReadHalf<impl AsyncRead>,
+    mut to: WriteHalf<impl AsyncWrite>,
     mut state: watch::Receiver<Wire>,
 ) {
     let mut bytes = vec![0; 16 * 1024];

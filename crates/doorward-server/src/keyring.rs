@@ -275,6 +275,9 @@ impl Keyring {
     pub async fn turn(&self, store: &dyn Store, ambient: &Arc<Ambient>) -> Result<(), KeyError> {
         let now = ambient.now();
         self.refresh(store, now).await?;
+        if !store.has_turn() {
+            return Ok(());
+        }
         for algorithm in Algorithm::ALL {
             let times = times(&self.ring.read().held, algorithm);
             if let Some(active_at) = key::next_active_at(&times, now) {

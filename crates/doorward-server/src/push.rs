@@ -81,6 +81,9 @@ pub async fn run(app: App) {
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tick.tick().await;
+        if !app.store.has_turn() {
+            continue;
+        }
         let streams = match app.store.push_streams().await {
             Ok(streams) => streams,
             Err(failure) => {

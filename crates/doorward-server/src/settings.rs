@@ -30,6 +30,10 @@ pub const COOKIES_MAX: usize = 8 * 1024;
 /// The most cookies in one request: a browser keeps 180 for a domain.
 pub const COOKIE_COUNT_MAX: usize = 180;
 
+/// How long a server that shares its store, or a guard that follows its log, goes by what it knows, at the
+/// most, without having heard that there is nothing else.
+pub const STALE_MAX: Duration = Duration::from_secs(1);
+
 /// The longest a request may take.
 pub const REQUEST_TIME_MAX: Duration = Duration::from_secs(30);
 

@@ -18,5 +18,5 @@ pub use table::TableSize;
 pub use traits::{
     Accounts, Bindings, Clients, Codes, Events, Keys, Notices, PersonalTokens, Probe, Proofs,
     RefreshTokens, RevocationLog, SessionData, Sessions, Setup, Signals, Sites, StatusPlaces,
-    Store,
+    Store, Turns,
 };

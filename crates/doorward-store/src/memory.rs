@@ -34,7 +34,7 @@ use crate::act::{
     AccountError, Ending, Found, KeptBinding, KeptSite, NewAccount, Page, ProofSpending, SealedKey,
     StoreFailed,
 };
-use crate::{Events, Keys, Probe, Proofs, RevocationLog, Setup};
+use crate::{Events, Keys, Probe, Proofs, RevocationLog, Setup, Turns};
 
 mod accounts;
 mod bindings;
@@ -387,6 +387,12 @@ impl Setup for MemoryStore {
         state.keep_account(new)?;
         state.setup = None;
         Ok(())
+    }
+}
+
+impl Turns for MemoryStore {
+    fn has_turn(&self) -> bool {
+        true
     }
 }
 

@@ -58,9 +58,9 @@ use self::fault::Fault;
 use self::follow::Follower;
 use self::listener::Listener;
 use self::readers::Readers;
-use crate::Probe;
 use crate::act::StoreFailed;
 use crate::recent::{self, Recent};
+use crate::{Probe, Turns};
 
 mod accounts;
 mod acts;
@@ -208,6 +208,12 @@ impl PostgresStore {
 impl fmt::Debug for PostgresStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PostgresStore").field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
+impl Turns for PostgresStore {
+    fn has_turn(&self) -> bool {
+        self.listener.has_turn()
     }
 }
 

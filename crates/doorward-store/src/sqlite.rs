@@ -37,10 +37,10 @@ use self::fill::Filler;
 use self::image::{Age, Image, Keeper};
 use self::reader::Readers;
 use self::writer::{Verdict, Writer};
-use crate::Probe;
 use crate::act::StoreFailed;
 use crate::derived::LOOK_MAX;
 use crate::table::{Answer, Table, TableSize};
+use crate::{Probe, Turns};
 
 mod accounts;
 mod backup;
@@ -206,6 +206,12 @@ fn prepare(db: &Connection, sizes: Sizes) -> Result<(), StoreFailed> {
     // Of pages, in KiB.
     db.pragma_update(None, "cache_size", -8 * 1024)?;
     Ok(())
+}
+
+impl Turns for SqliteStore {
+    fn has_turn(&self) -> bool {
+        true
+    }
 }
 
 #[async_trait]

@@ -496,6 +496,15 @@ pub trait Setup: Send + Sync {
     ) -> Result<(), AccountError>;
 }
 
+/// Says which of many servers on one store does what is to be done once for all of them: sweeping, pushing,
+/// making keys.
+///
+/// It saves work, and nothing depends on it: for a moment two may have the turn, or none.
+pub trait Turns: Send + Sync {
+    /// Whether this server does. Where there can be but one, it always does.
+    fn has_turn(&self) -> bool;
+}
+
 /// Says whether the store can keep something now.
 #[async_trait]
 pub trait Probe: Send + Sync {
@@ -522,6 +531,7 @@ pub trait Store:
     + Events
     + Notices
     + Setup
+    + Turns
     + Probe
 {
 }
@@ -544,6 +554,7 @@ impl<T> Store for T where
         + Events
         + Notices
         + Setup
+        + Turns
         + Probe
 {
 }

@@ -4,15 +4,19 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::Context;
 use clap::{CommandFactory, Parser, Subcommand};
+use doorward_store::Store;
 use ipnet::IpNet;
+use tokio::runtime::Runtime;
 
 use crate::clock::Stopwatch;
-use crate::config::{self, Config, Flags};
-use crate::data_dir::{DATABASE, DataDir, InUse};
+use crate::config::{self, Config, Flags, StorePlace};
+use crate::data_dir::{DataDir, InUse};
+use crate::open;
 use crate::places::PlaceDatabase;
 use crate::serve;
 use crate::telemetry;
@@ -152,13 +156,19 @@ impl DataFlags {
 
 /// Opens the data folder of a configuration for a command that may run beside the server.
 fn folder(config: &Config) -> anyhow::Result<DataDir> {
-    let database = config.database()?.unwrap_or_else(|| config.data().join(DATABASE));
-    anyhow::ensure!(
-        database.exists(),
-        "there is no database at {}\nTry: start doorward serve once, or name the folder with --data",
-        database.display()
-    );
-    DataDir::open(config.data(), Some(database))
+    match config.store()? {
+        StorePlace::File(database) if !database.exists() => anyhow::bail!(
+            "there is no database at {}\nTry: start doorward serve once, or name the folder with --data",
+            database.display()
+        ),
+        StorePlace::Postgres(_) if !config.data().exists() => DataDir::unmade(config),
+        StorePlace::File(_) | StorePlace::Postgres(_) => DataDir::open(config),
+    }
+}
+
+/// Opens the store of a configuration for such a command.
+fn store(config: &Config) -> anyhow::Result<Arc<dyn Store>> {
+    block_on(open::store(&folder(config)?))
 }
 
 /// Why a command did not do as asked, by exit code.
@@ -236,7 +246,7 @@ fn run_server(flags: ServeFlags, started: Stopwatch) -> Result<(), Outcome> {
     let config = config::read(&flags).map_err(Outcome::Misconfigured)?;
     // Everything that can be wrong with the settings is found before anything is made.
     config.settings(0).map_err(Outcome::Misconfigured)?;
-    config.database().map_err(Outcome::Misconfigured)?;
+    config.store().map_err(Outcome::Misconfigured)?;
     config.listen().map_err(Outcome::Misconfigured)?;
     let places = config.places.database.as_deref().map(PlaceDatabase::open).transpose();
     let places = places.map_err(Outcome::Misconfigured)?;
@@ -245,9 +255,18 @@ fn run_server(flags: ServeFlags, started: Stopwatch) -> Result<(), Outcome> {
     Ok(block_on(serve::serve(config, places, open_browser, started))?)
 }
 
+/// Waits for something. There is one runtime for a whole command: what was opened goes on in between.
 fn block_on<T>(future: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    runtime.context("starting the runtime")?.block_on(future)
+    static RUNTIME: OnceLock<Runtime> = OnceLock::new();
+    let runtime = match RUNTIME.get() {
+        Some(runtime) => runtime,
+        None => {
+            let made = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+            let made = made.context("starting the runtime")?;
+            RUNTIME.get_or_init(|| made)
+        }
+    };
+    runtime.block_on(future)
 }
 
 /// Asks `/readyz` in plain HTTP/1.1.

@@ -15,10 +15,12 @@ use doorward_wire::jose::Algorithm;
 use ipnet::IpNet;
 use serde::Deserialize;
 
+use crate::data_dir::DATABASE;
+
 pub use self::cors::CorsConfig;
 pub use self::signals::{PlacesConfig, SignalsConfig};
 pub use self::site::{ForwardAuthConfig, SiteConfig};
-pub use self::value::{AlgorithmName, Bound, Length};
+pub use self::value::{AlgorithmName, Bound, Length, Secret};
 
 mod cors;
 mod fault;
@@ -31,6 +33,9 @@ const PREFIX: &str = "DOORWARD_";
 
 /// The configuration file, unless another is named.
 const USUAL: &str = "doorward.toml";
+
+/// The settings that may also be in a file of their own, which `DOORWARD_SECTION__KEY_FILE` names.
+const SECRETS: [(&str, &str); 2] = [("server", "store"), ("server", "master_key")];
 
 /// The most keys of session data that go over at login.
 const CARRY_MAX: usize = 64;
@@ -83,8 +88,20 @@ pub struct ServerConfig {
     pub url: Option<String>,
     /// The proxies whose `X-Forwarded-*` count.
     pub trusted_proxies: Vec<IpNet>,
-    /// The store: `sqlite:/path/to/doorward.db`. By default in the data folder.
-    pub store: Option<String>,
+    /// The store: `sqlite:/path/to/doorward.db`, or `postgres://user@host/database`. By default a SQLite
+    /// file in the data folder.
+    pub store: Option<Secret>,
+    /// The master key, where it is not in the data folder: the text of a `master.key`.
+    pub master_key: Option<Secret>,
+}
+
+/// Where everything is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StorePlace {
+    /// In a SQLite file.
+    File(PathBuf),
+    /// In a PostgreSQL database, by its URL.
+    Postgres(Secret),
 }
 
 /// `[registration]`
@@ -214,7 +231,7 @@ pub fn read(flags: &Flags) -> anyhow::Result<Config> {
         config.server.url.clone_from(&flags.url);
     }
     if flags.store.is_some() {
-        config.server.store.clone_from(&flags.store);
+        config.server.store = flags.store.clone().map(Secret::new);
     }
     if !flags.trusted_proxies.is_empty() {
         config.server.trusted_proxies.clone_from(&flags.trusted_proxies);
@@ -253,6 +270,17 @@ fn with_environment(mut table: toml::Table) -> anyhow::Result<Config> {
         };
         let value = value.into_string().map_err(|_| anyhow::anyhow!("{name} is not text"))?;
         let (section, key) = (section.to_ascii_lowercase(), key.to_ascii_lowercase());
+        let is_secret = |key: &str| SECRETS.contains(&(section.as_str(), key));
+        if let Some(key) = key.strip_suffix("_file").filter(|key| is_secret(key)) {
+            let text = std::fs::read_to_string(&value)
+                .with_context(|| format!("reading {value}, which {name} names"))?;
+            let secret = toml::Value::String(text.trim_end().to_owned());
+            let entry = table.entry(section).or_insert_with(|| toml::Table::new().into());
+            if let Some(section_table) = entry.as_table_mut() {
+                section_table.insert(key.to_owned(), secret);
+            }
+            continue;
+        }
         let entry = table.entry(section.clone()).or_insert_with(|| toml::Table::new().into());
         let Some(section_table) = entry.as_table_mut() else {
             bail!("{name} cannot be set in the environment\nTry: write [[{section}]] in a file");
@@ -317,14 +345,31 @@ impl Config {
         self.server.data.as_deref().unwrap_or(Path::new("./doorward-data"))
     }
 
-    /// The database, when it is not in the data folder.
-    pub fn database(&self) -> anyhow::Result<Option<PathBuf>> {
-        let Some(url) = &self.server.store else { return Ok(None) };
-        let path = url.strip_prefix("sqlite:").map(|rest| rest.strip_prefix("//").unwrap_or(rest));
-        match path {
-            Some(path) if !path.is_empty() => Ok(Some(PathBuf::from(path))),
+    /// Where everything is kept.
+    pub fn store(&self) -> anyhow::Result<StorePlace> {
+        let Some(url) = &self.server.store else {
+            return Ok(StorePlace::File(self.data().join(DATABASE)));
+        };
+        let (scheme, rest) = url.expose().split_once(':').unwrap_or((url.expose(), ""));
+        match (scheme, rest.strip_prefix("//").unwrap_or(rest)) {
+            ("sqlite", path) if !path.is_empty() => Ok(StorePlace::File(PathBuf::from(path))),
+            ("postgres" | "postgresql", address) if !address.is_empty() => {
+                Ok(StorePlace::Postgres(url.clone()))
+            }
             _ => bail!(
-                "this version keeps its data in SQLite only\nTry: --store sqlite:/path/to/doorward.db"
+                "a store is a SQLite file or a PostgreSQL database\nTry: --store \
+                 sqlite:/path/to/doorward.db, or --store postgres://doorward@localhost/doorward"
+            ),
+        }
+    }
+
+    /// The file of the embedded database, for what can be done with a file alone.
+    pub fn database(&self) -> anyhow::Result<PathBuf> {
+        match self.store()? {
+            StorePlace::File(path) => Ok(path),
+            StorePlace::Postgres(_) => bail!(
+                "this is for the embedded database, and PostgreSQL has its own tools\nTry: pg_dump, \
+                 pg_restore, pg_amcheck"
             ),
         }
     }

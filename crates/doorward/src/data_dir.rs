@@ -12,16 +12,20 @@ use doorward_wire::seal::MasterKey;
 use rustix::fs::{FlockOperation, flock};
 use zeroize::Zeroizing;
 
+use crate::config::{Config, Secret, StorePlace};
+
 /// The database's name in a data folder.
 pub const DATABASE: &str = "doorward.db";
 
 const MASTER_KEY: &str = "master.key";
 
-/// A data folder, and a database in it or elsewhere.
+/// A data folder, and where everything is kept: in it or elsewhere.
 #[derive(Clone, Debug)]
 pub struct DataDir {
     path: PathBuf,
-    database: PathBuf,
+    store: StorePlace,
+    /// The text of the master key, where it is not in the folder.
+    master_key: Option<Secret>,
 }
 
 /// Proof that this process alone serves from a database, while it lives.
@@ -39,8 +43,23 @@ pub struct Lock {
 pub struct InUse;
 
 impl DataDir {
-    /// Opens the folder, and makes it if it is not there (mode 0700). The database may be elsewhere.
-    pub fn open(path: &Path, database: Option<PathBuf>) -> anyhow::Result<Self> {
+    /// Opens the folder of a configuration, and makes it if it is not there (mode 0700).
+    pub fn open(config: &Config) -> anyhow::Result<Self> {
+        Self::make(config.data())?;
+        Self::unmade(config)
+    }
+
+    /// The folder of a configuration, whether it is there or not: with a store that is elsewhere a command
+    /// may need none.
+    pub fn unmade(config: &Config) -> anyhow::Result<Self> {
+        Ok(Self {
+            path: config.data().to_owned(),
+            store: config.store()?,
+            master_key: config.server.master_key.clone(),
+        })
+    }
+
+    fn make(path: &Path) -> anyhow::Result<()> {
         let shown = path.display();
         match DirBuilder::new().mode(0o700).recursive(true).create(path) {
             Ok(()) => {}
@@ -68,20 +87,20 @@ impl DataDir {
             fs::set_permissions(path, private)
                 .with_context(|| format!("{shown} may be read by others, and cannot be closed"))?;
         }
-        let database = database.unwrap_or_else(|| path.join(DATABASE));
-        Ok(Self { path: path.to_owned(), database })
+        Ok(())
     }
 
     /// Takes the database for this process alone. Two servers on one are refused: each would keep
     /// its own keys in memory.
     pub fn lock(&self) -> anyhow::Result<Lock> {
         let lock = self.lock_out_servers()?;
-        let holds = fs::metadata(&self.database).is_ok_and(|found| found.len() > 0);
+        let StorePlace::File(database) = &self.store else { return Ok(lock) };
+        let holds = fs::metadata(database).is_ok_and(|found| found.len() > 0);
         if lock.was_used && !holds {
             bail!(
                 "{} was here and is gone or empty\nTry: doorward db restore, with your backup; or, to \
                  start anew, remove {} too",
-                self.database.display(),
+                database.display(),
                 self.lock_path().display()
             );
         }
@@ -103,8 +122,12 @@ impl DataDir {
         Some(text.trim_end().to_owned()).filter(|issuer| !issuer.is_empty())
     }
 
+    /// Beside an embedded database, whose lock it is. Each server on another store has a folder of its own.
     fn lock_path(&self) -> PathBuf {
-        self.database.with_extension("lock")
+        match &self.store {
+            StorePlace::File(database) => database.with_extension("lock"),
+            StorePlace::Postgres(_) => self.path.join(DATABASE).with_extension("lock"),
+        }
     }
 
     /// The folder.
@@ -113,10 +136,10 @@ impl DataDir {
         &self.path
     }
 
-    /// The database.
+    /// Where everything is kept.
     #[must_use]
-    pub fn database(&self) -> &Path {
-        &self.database
+    pub fn store(&self) -> &StorePlace {
+        &self.store
     }
 
     /// Where the setup link is written.
@@ -124,12 +147,15 @@ impl DataDir {
         self.path.join("setup-link")
     }
 
-    /// The master key of this folder, drawn at the first start.
-    pub fn master_key(&self, entropy: &dyn Entropy) -> anyhow::Result<MasterKey> {
+    /// The master key, drawn at the first start: only if nothing `is_sealed` with one already.
+    pub fn master_key(&self, entropy: &dyn Entropy, is_sealed: bool) -> anyhow::Result<MasterKey> {
+        if let Some(text) = &self.master_key {
+            return MasterKey::parse(text.expose()).context("reading [server] master_key");
+        }
         if let Some(key) = kept_master_key(&self.path)? {
             return Ok(key);
         }
-        if self.database().exists() {
+        if is_sealed {
             return Err(without_master_key(&self.path));
         }
         let mut bytes = [0; 32];
@@ -181,7 +207,7 @@ pub fn kept_master_key(folder: &Path) -> anyhow::Result<Option<MasterKey>> {
 pub fn without_master_key(folder: &Path) -> anyhow::Error {
     anyhow::anyhow!(
         "{} is missing, and the signing keys in the database are sealed with it\nTry: put it there, from \
-         where you keep it",
+         where you keep it or from another server on this database",
         folder.join(MASTER_KEY).display()
     )
 }

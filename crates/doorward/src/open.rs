@@ -1,20 +1,24 @@
 //! Opening: from settings and a data folder to an app that can answer.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use anyhow::Context;
 use doorward_core::credential::PasswordHash;
-use doorward_server::ambient::Ambient;
+use doorward_server::ambient::{Ambient, Entropy};
 use doorward_server::app::{App, Parts};
 use doorward_server::hashing::HashPool;
 use doorward_server::keyring::Keyring;
 use doorward_server::places::Places;
 use doorward_server::settings::Settings;
 use doorward_store::Store;
+use doorward_store::postgres::PostgresStore;
 use doorward_store::sqlite::{Shape, SqliteStore};
+use doorward_wire::seal::MasterKey;
 
 use crate::clock::SystemClock;
+use crate::config::StorePlace;
 use crate::data_dir::DataDir;
 use crate::entropy::SystemEntropy;
 
@@ -25,9 +29,54 @@ pub fn ambient() -> Arc<Ambient> {
     Arc::new(Ambient { clock, entropy })
 }
 
-/// Opens the database of a data folder, with a table of live sessions in front of it if it serves.
-pub fn store(folder: &DataDir, table: Option<Shape>) -> anyhow::Result<Arc<dyn Store>> {
-    let path = folder.database();
+/// Opens the store, for a command.
+pub async fn store(folder: &DataDir) -> anyhow::Result<Arc<dyn Store>> {
+    match folder.store() {
+        StorePlace::File(path) => embedded(path, None),
+        StorePlace::Postgres(url) => {
+            let store = PostgresStore::connect(url.expose()).await;
+            Ok(Arc::new(store.context("opening the PostgreSQL database")?))
+        }
+    }
+}
+
+/// Opens the store and the master key that its signing keys are sealed with, for a command.
+pub async fn with_key(
+    folder: &DataDir,
+    entropy: &dyn Entropy,
+) -> anyhow::Result<(Arc<dyn Store>, MasterKey)> {
+    if let StorePlace::File(path) = folder.store() {
+        // The key first: a database without its key is found out before it is touched.
+        let master = folder.master_key(entropy, path.exists())?;
+        return Ok((embedded(path, None)?, master));
+    }
+    let store = store(folder).await?;
+    let is_sealed = !store.keys().await?.is_empty();
+    Ok((store, folder.master_key(entropy, is_sealed)?))
+}
+
+/// Opens the same for a server: with a table of live sessions in front of an embedded database, and what was
+/// read of late in front of another.
+async fn for_server(
+    folder: &DataDir,
+    entropy: &dyn Entropy,
+    table: Option<Shape>,
+) -> anyhow::Result<(Arc<dyn Store>, MasterKey)> {
+    match folder.store() {
+        StorePlace::File(path) => {
+            let master = folder.master_key(entropy, path.exists())?;
+            Ok((embedded(path, table)?, master))
+        }
+        StorePlace::Postgres(url) => {
+            let store = PostgresStore::connect_as_node(url.expose()).await;
+            let store: Arc<dyn Store> = Arc::new(store.context("opening the PostgreSQL database")?);
+            let is_sealed = !store.keys().await?.is_empty();
+            Ok((store, folder.master_key(entropy, is_sealed)?))
+        }
+    }
+}
+
+fn embedded(path: &Path, table: Option<Shape>) -> anyhow::Result<Arc<dyn Store>> {
     let store = match table {
         Some(shape) => SqliteStore::open_with_table(path, shape),
         None => SqliteStore::open(path),
@@ -52,9 +101,7 @@ pub async fn app(
     ambient: Arc<Ambient>,
     Extras { table, places }: Extras,
 ) -> anyhow::Result<App> {
-    // The key before the database: a database without its key is found out before it is touched.
-    let master = folder.master_key(&*ambient.entropy)?;
-    let store = store(folder, table)?;
+    let (store, master) = for_server(folder, &*ambient.entropy, table).await?;
     let keys = Keyring::open(&*store, master, settings.sharing(), ambient.now())
         .await
         .context("opening the signing keys")?;

@@ -88,7 +88,7 @@ impl Drop for Chores {
 impl Open {
     async fn of(config: &Config, port: u16, places: Option<PlaceDatabase>) -> anyhow::Result<Self> {
         let settings = config.settings(port)?;
-        let folder = DataDir::open(config.data(), config.database()?)?;
+        let folder = DataDir::open(config)?;
         let mut lock = folder.lock()?;
         let threads = config.hash.threads.unwrap_or_else(cores);
         let places = places.map(|database| Box::new(database) as Box<dyn Places>);
@@ -295,6 +295,9 @@ async fn sweep(app: App, folder: DataDir) {
         let now = app.ambient.now();
         if let Err(error) = remove_spent_link(&app, &folder).await {
             tracing::error!(%error, "a spent setup link was not removed");
+        }
+        if !app.store.has_turn() {
+            continue;
         }
         let (store, slice) = (&app.store, ENTRY_SLICE);
         let lifetimes = &app.settings.lifetimes;

@@ -9,13 +9,14 @@ use doorward_core::session::{Carrier, Wish};
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 
+use super::session::{Wait, WaitQuery};
 use super::shape;
 use crate::App;
 use crate::answer::Problem;
 use crate::flow::identify::{Errand, IdentifyError};
 use crate::flow::login::Attempt;
 use crate::flow::{identify, login as flow_login, logout as flow_logout, refresh as flow_refresh};
-use crate::request::{self, Client, Json, MaybeJson};
+use crate::request::{self, Client, Json, MaybeJson, Query};
 
 /// The most keys that go over at login.
 const CARRY_MAX: usize = 64;
@@ -128,8 +129,10 @@ pub async fn logout(
     State(app): State<App>,
     client: Client,
     headers: HeaderMap,
+    Query(query): Query<WaitQuery>,
     MaybeJson(body): MaybeJson<LogoutBody>,
 ) -> Result<Response, Problem> {
+    let wait = Wait::read(query.wait.as_deref())?;
     let refresh_token = body.and_then(|body| body.refresh_token);
     if let Some(refresh_token) = &refresh_token {
         flow_logout::logout_by_refresh(&app, refresh_token, &client.device(&headers)).await?;
@@ -139,12 +142,16 @@ pub async fn logout(
     let mut response = StatusCode::NO_CONTENT.into_response();
     let caller = match identify::identify_to_end(&app, &credential, errand).await {
         Ok(caller) => caller,
-        Err(IdentifyError::Nothing) if refresh_token.is_some() => return Ok(response),
+        Err(IdentifyError::Nothing) if refresh_token.is_some() => {
+            wait.out().await;
+            return Ok(response);
+        }
         Err(error) => return Err(error.into()),
     };
     flow_logout::logout(&app, &caller, &client.device(&headers)).await?;
     if caller.carrier() == Carrier::Cookie {
         shape::clear_cookie(&app, &mut response);
     }
+    wait.out().await;
     Ok(response)
 }

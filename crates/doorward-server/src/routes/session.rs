@@ -16,6 +16,7 @@ use crate::flow::identify::{Caller, Recognised};
 use crate::flow::session::Listed;
 use crate::flow::{logout, password, session as flow_session};
 use crate::request::{Before, From, Json, MaybeJson, Path, Query, SameOrigin, Sent};
+use crate::settings::STALE_MAX;
 
 /// What `POST /api/v1/session` reads: nothing yet.
 #[derive(Deserialize)]
@@ -90,15 +91,53 @@ pub async fn end_one(
     From(from): From,
     caller: Caller,
     Path(sid): Path<String>,
+    Query(query): Query<WaitQuery>,
 ) -> Result<Response, Problem> {
     caller.live().account().ok_or_else(Problem::unauthenticated)?;
     let sid: SessionId = sid.parse().map_err(|_| Problem::not_found())?;
+    let wait = Wait::read(query.wait.as_deref())?;
     logout::end_one(&app, &caller, sid, &from).await?;
+    wait.out().await;
     let mut response = StatusCode::NO_CONTENT.into_response();
     if sid == caller.sid() && caller.carrier() == doorward_core::session::Carrier::Cookie {
         shape::clear_cookie(&app, &mut response);
     }
     Ok(response)
+}
+
+/// What every ending reads from its query.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WaitQuery {
+    /// Read by [`Wait::read`].
+    pub(super) wait: Option<String>,
+}
+
+/// Whether an ending is answered once it is durable here, or once it counts everywhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wait {
+    /// Once it is durable.
+    Here,
+    /// Once every other server and every guard has heard of it, or knows that it has not heard for too long.
+    Cluster,
+}
+
+impl Wait {
+    /// Reads the query.
+    pub fn read(wait: Option<&str>) -> Result<Self, Problem> {
+        match wait {
+            None => Ok(Self::Here),
+            Some("cluster") => Ok(Self::Cluster),
+            Some(_) => Err(Problem::invalid("?wait", "unknown-value", "wait can only be cluster.")),
+        }
+    }
+
+    /// Waits after the end. What is older than [`STALE_MAX`] nobody goes by.
+    pub async fn out(self) {
+        if self == Self::Cluster {
+            tokio::time::sleep(STALE_MAX).await;
+        }
+    }
 }
 
 /// What `DELETE /api/v1/sessions` reads from its query.
@@ -111,7 +150,7 @@ pub struct EndQuery {
 
 /// `DELETE /api/v1/sessions?except=current`: ends all the caller's sessions, or all the others.
 ///
-/// `wait=cluster` asks to be answered once every node knows; here there is one node, and it knows.
+/// `wait=cluster` asks to be answered once the end counts everywhere.
 pub async fn end_many(
     State(app): State<App>,
     From(from): From,
@@ -119,9 +158,7 @@ pub async fn end_many(
     Query(query): Query<EndQuery>,
 ) -> Result<Response, Problem> {
     caller.live().account().ok_or_else(Problem::unauthenticated)?;
-    if query.wait.is_some_and(|wait| wait != "cluster") {
-        return Err(Problem::invalid("?wait", "unknown-value", "wait can only be cluster."));
-    }
+    let wait = Wait::read(query.wait.as_deref())?;
     let mut response = StatusCode::NO_CONTENT.into_response();
     match query.except.as_deref() {
         Some("current") => {
@@ -138,5 +175,6 @@ pub async fn end_many(
             return Err(Problem::invalid("?except", "unknown-value", message));
         }
     }
+    wait.out().await;
     Ok(response)
 }

@@ -8,8 +8,11 @@
 //!
 //! A notification says only that there is something to read: the table is the truth. While nobody
 //! listened one may have been missed, and so each new beginning counts as one.
+//!
+//! The same connection holds the turn of the one node that does what is to be done once.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -38,6 +41,7 @@ const PAUSE_MAX: Duration = Duration::from_secs(1);
 #[derive(Clone)]
 struct Heard {
     last: Arc<Mutex<Instant>>,
+    has_turn: Arc<AtomicBool>,
     appended: watch::Sender<u64>,
 }
 
@@ -61,7 +65,8 @@ pub(super) struct Listener {
 impl Listener {
     /// Begins to listen, with a connection of its own.
     pub(super) fn start(address: Address, appended: watch::Sender<u64>) -> Self {
-        let heard = Heard { last: Arc::new(Mutex::new(Instant::now())), appended };
+        let last = Arc::new(Mutex::new(Instant::now()));
+        let heard = Heard { last, has_turn: Arc::default(), appended };
         let task = tokio::spawn(listen(address, heard.clone()));
         Self { heard, task }
     }
@@ -69,6 +74,11 @@ impl Listener {
     /// How long ago the server was heard last.
     pub(super) fn last_heard(&self) -> Duration {
         self.heard.last.lock().elapsed()
+    }
+
+    /// Whether this node does what is to be done once.
+    pub(super) fn has_turn(&self) -> bool {
+        self.heard.has_turn.load(Ordering::Relaxed)
     }
 }
 
@@ -85,6 +95,7 @@ async fn listen(address: Address, heard: Heard) {
         if let Err(fault) = hold(&address, &heard).await {
             tracing::warn!(%fault, "other nodes are not heard for a while");
         }
+        heard.has_turn.store(false, Ordering::Relaxed);
         let has_heard = *heard.last.lock() != begun;
         pause = if has_heard { PAUSE_MIN } else { PAUSE_MAX.min(pause * 2) };
         sleep(pause).await;
@@ -123,10 +134,21 @@ async fn keep_asking(client: &Client, heard: &Heard) -> Result<(), Fault> {
     ask(client, "LISTEN doorward_log").await?;
     heard.perhaps_entries();
     loop {
+        // The lock is held as long as the connection: the turn of a node that is gone is another's.
+        if !heard.has_turn.load(Ordering::Relaxed) && take_turn(client).await? {
+            heard.has_turn.store(true, Ordering::Relaxed);
+        }
         sleep(SILENCE_MAX).await;
         ask(client, "SELECT 1").await?;
         heard.something();
     }
+}
+
+/// Takes the turn, unless another node has it. Each schema has one.
+async fn take_turn(client: &Client) -> Result<bool, Fault> {
+    const TAKE: &str = "SELECT pg_try_advisory_lock(1685024627, hashtext(current_schema()::text))";
+    let answered = timeout(ANSWER_MAX, client.query_one(TAKE, &[])).await;
+    Ok(answered.map_err(|_late| Fault::TooLate)??.try_get(0)?)
 }
 
 async fn ask(client: &Client, sql: &str) -> Result<(), Fault> {

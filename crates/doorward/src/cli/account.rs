@@ -87,7 +87,7 @@ fn explain(error: RegisterError) -> anyhow::Error {
 }
 
 async fn list(config: &Config, as_json: bool) -> anyhow::Result<()> {
-    let store = open::store(&folder(config)?, None)?;
+    let store = open::store(&folder(config)?).await?;
     let mut after: Option<AccountId> = None;
     loop {
         let page = store.accounts(after, PAGE).await?;

@@ -34,13 +34,15 @@ pub(super) fn run(command: AdminCommand) -> Result<(), Outcome> {
 
 async fn link(config: &Config, folder: &DataDir, url: Option<String>) -> anyhow::Result<()> {
     let configured = config.settings(config.listen()?.port())?;
-    let (store, ambient) = (open::store(folder, None)?, open::ambient());
+    let (store, ambient) = (open::store(folder).await?, open::ambient());
     let secret = setup::draw_link(&*store, &ambient).await?;
     // A server that picked a free port has written down which.
     let issuer = url.or_else(|| folder.issuer());
     let issuer = issuer.as_deref().unwrap_or(configured.site.issuer());
     let link = serve::link(issuer.trim_end_matches('/'), &secret);
-    folder.write_setup_link(&link)?;
+    if folder.path().exists() {
+        folder.write_setup_link(&link)?;
+    }
     say(link);
     Ok(())
 }

@@ -106,21 +106,21 @@ pub(super) fn run(command: ClientCommand) -> Result<(), Outcome> {
             let own = folder.issuer().unwrap_or_else(|| settings.site.issuer().to_owned());
             let people = People { redirects, audience: audience.unwrap_or_default(), public };
             let client = new_client(&name, (scopes, serves), people, (&settings, &own))?;
-            let store = open::store(&folder, None)?;
+            let store = block_on(open::store(&folder))?;
             Ok(block_on(add(&*store, client, json))?)
         }
         ClientCommand::List { json, data } => {
-            let store = open::store(&folder(&data.config()?)?, None)?;
+            let store = super::store(&data.config()?)?;
             Ok(block_on(list(&*store, json))?)
         }
         ClientCommand::Show { id, json, data } => {
-            let store = open::store(&folder(&data.config()?)?, None)?;
+            let store = super::store(&data.config()?)?;
             let client = block_on(async { Ok(store.client(id).await?) })?;
             tell(&client.ok_or_else(|| not_found(id))?, json);
             Ok(())
         }
         ClientCommand::RotateSecret { id, revoke, json, data } => {
-            let store = open::store(&folder(&data.config()?)?, None)?;
+            let store = super::store(&data.config()?)?;
             let secret = block_on(rotate(&*store, id, revoke))?.ok_or_else(|| not_found(id))?;
             if json {
                 say(json!({ "id": id, "secret": secret }));
@@ -130,7 +130,7 @@ pub(super) fn run(command: ClientCommand) -> Result<(), Outcome> {
             Ok(())
         }
         ClientCommand::Delete { id, yes, data } => {
-            let store = open::store(&folder(&data.config()?)?, None)?;
+            let store = super::store(&data.config()?)?;
             let client = block_on(async { Ok(store.client(id).await?) })?;
             let client = client.ok_or_else(|| not_found(id))?;
             if !yes && !confirm(&format!("Delete {} ({id})?", client.name.as_str()))? {

@@ -13,7 +13,7 @@ use serde_json::json;
 use self::place::{Draft, must_be_free};
 use super::{DataFlags, Outcome};
 use crate::config::Config;
-use crate::data_dir::{DATABASE, DataDir, kept_master_key};
+use crate::data_dir::{DataDir, kept_master_key};
 use crate::terminal::{note, say};
 
 mod place;
@@ -91,7 +91,7 @@ pub(super) fn run(command: DbCommand) -> Result<(), Outcome> {
 
 /// Where a configuration's database is.
 fn place(config: &Config) -> anyhow::Result<PathBuf> {
-    Ok(config.database()?.unwrap_or_else(|| config.data().join(DATABASE)))
+    config.database()
 }
 
 /// A configuration's database, which is there.
@@ -212,11 +212,11 @@ fn read<T>(done: Result<T, StoreFailed>, file: &Path) -> anyhow::Result<T> {
 
 fn migrate(config: &Config) -> Result<(), Outcome> {
     let database = database(config)?;
-    let folder = DataDir::open(config.data(), Some(database))?;
+    let folder = DataDir::open(config)?;
     // An older server would go on in a shape that it does not know.
     let _lock = folder.lock()?;
-    let missing = read(sqlite::missing_steps(folder.database()), folder.database())?;
-    drop(SqliteStore::open(folder.database()).context("bringing the database up to date")?);
+    let missing = read(sqlite::missing_steps(&database), &database)?;
+    drop(SqliteStore::open(&database).context("bringing the database up to date")?);
     for step in missing {
         say(format!("done: {step}"));
     }

@@ -64,8 +64,7 @@ impl Open {
         let sharing = settings.map_err(Outcome::Misconfigured)?.sharing();
         let folder = folder(&config)?;
         let ambient = open::ambient();
-        let master = folder.master_key(&*ambient.entropy)?;
-        let store = open::store(&folder, None)?;
+        let (store, master) = open::with_key(&folder, &*ambient.entropy).await?;
         let ring = Keyring::open(&*store, master, sharing, ambient.now()).await;
         let ring = ring.context("opening the signing keys")?;
         Ok(Self { ring, store, ambient })

@@ -14,9 +14,8 @@ use doorward_server::sites::SiteDocument;
 use doorward_store::Store;
 use serde_json::{Value, json};
 
-use super::{DataFlags, Outcome, block_on, folder};
-use crate::config::{self, Config};
-use crate::data_dir::DATABASE;
+use super::{DataFlags, Outcome, block_on};
+use crate::config::{self, Config, StorePlace};
 use crate::open;
 use crate::terminal::say;
 
@@ -90,11 +89,10 @@ fn settings(config: &Config) -> anyhow::Result<Settings> {
 
 /// The store, if there is one yet: before the first start there is none.
 fn store(config: &Config) -> anyhow::Result<Option<Arc<dyn Store>>> {
-    let database = config.database()?.unwrap_or_else(|| config.data().join(DATABASE));
-    if !database.exists() {
-        return Ok(None);
+    match config.store()? {
+        StorePlace::File(database) if !database.exists() => Ok(None),
+        StorePlace::File(_) | StorePlace::Postgres(_) => super::store(config).map(Some),
     }
-    open::store(&folder(config)?, None).map(Some)
 }
 
 async fn look(settings: &Settings, store: &dyn Store) -> anyhow::Result<()> {
@@ -155,7 +153,7 @@ fn check(
     })?;
     let store = match account {
         NOBODY => store(&config)?,
-        _ => Some(open::store(&folder(&config)?, None)?),
+        _ => Some(super::store(&config)?),
     };
     if let Some(store) = &store {
         block_on(look(&settings, &**store))?;

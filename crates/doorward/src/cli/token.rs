@@ -117,8 +117,7 @@ fn beside_the_server(
     };
     let text = pasted()?;
     let ambient = open::ambient();
-    let store = open::store(&folder, None)?;
-    let master = folder.master_key(&*ambient.entropy)?;
+    let (store, master) = block_on(open::with_key(&folder, &*ambient.entropy))?;
     let (explained, session) = block_on(async {
         let ring = Keyring::open(&*store, master, settings.sharing(), ambient.now()).await;
         let keys = ring.context("opening the signing keys")?.verifying();

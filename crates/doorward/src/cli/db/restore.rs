@@ -47,9 +47,9 @@ pub(super) fn run(file: &Path, config: &Config, wanted: Wanted) -> Result<(), Ou
     // Before the folder is made: it would be of no use.
     let master = kept_master_key(config.data())?;
     let master = master.ok_or_else(|| without_master_key(config.data()))?;
-    let folder = DataDir::open(config.data(), Some(database))?;
+    let folder = DataDir::open(config)?;
     let mut lock = folder.lock_out_servers()?;
-    must_be_another(file, folder.database())?;
+    must_be_another(file, &database)?;
 
     let examined = read(sqlite::examine_copy(file), file)?;
     must_be_whole(&examined, file, "another backup")?;
@@ -62,13 +62,13 @@ pub(super) fn run(file: &Path, config: &Config, wanted: Wanted) -> Result<(), Ou
     if !wanted.end_sessions {
         note("If the backup is of a running server, or a theft is the reason: --end-sessions.");
     }
-    let question = format!("Put {} at {}?", file.display(), folder.database().display());
+    let question = format!("Put {} at {}?", file.display(), &database.display());
     if !wanted.yes && !confirm(&question)? {
         return Ok(());
     }
 
     let ambient = open::ambient();
-    let draft = Draft::beside(folder.database())?;
+    let draft = Draft::beside(&database)?;
     let made = sqlite::begin_again(file, draft.path(), &beginning(&ambient, wanted.end_sessions));
     let made = made.map_err(|failed| {
         anyhow::anyhow!("making a database from {}: {}", file.display(), failed.0)
@@ -78,11 +78,11 @@ pub(super) fn run(file: &Path, config: &Config, wanted: Wanted) -> Result<(), Ou
         // From here on a server that finds no database here asks for one, and makes none.
         lock.mark_used("")?;
     }
-    let aside = set_aside(folder.database(), ambient.now())?;
-    draft.replace(folder.database())?;
+    let aside = set_aside(&database, ambient.now())?;
+    draft.replace(&database)?;
     drop(aside.held);
     folder.remove_setup_link()?;
-    say(folder.database().display());
+    say(&database.display());
     if let Some(kept) = aside.kept {
         note(format!("The database that was there is kept: {}", kept.display()));
     }
