@@ -7,7 +7,7 @@ use tokio::sync::watch;
 
 use super::PostgresStore;
 use super::acts::Verdict;
-use super::columns::{Columns, all, bytes, change, only, params, rows, whole};
+use super::columns::{Columns, a_count, all, an_array, bytes, change, only, params, rows, whole};
 use super::fault::Fault;
 use super::link::Link;
 use crate::RevocationLog;
@@ -28,7 +28,7 @@ const FORGET_OLDEST: &str = "
 impl RevocationLog for PostgresStore {
     async fn log_name(&self) -> Result<[u8; 16], StoreFailed> {
         const NAME: &str = "SELECT name FROM revocation_log";
-        self.readers.read(|db| async move { only(&db, NAME, &[], |row| row.array()).await }).await
+        self.readers.read(|db| async move { only(&db, NAME, &[], an_array).await }).await
     }
 
     fn appended(&self) -> watch::Receiver<u64> {
@@ -37,7 +37,7 @@ impl RevocationLog for PostgresStore {
 
     async fn head(&self) -> Result<u64, StoreFailed> {
         const HEAD: &str = "SELECT seq FROM revocation_head";
-        self.readers.read(|db| async move { only(&db, HEAD, &[], |row| row.count()).await }).await
+        self.readers.read(|db| async move { only(&db, HEAD, &[], a_count).await }).await
     }
 
     async fn revocations(&self, after: u64, limit: usize) -> Result<Vec<LogEntry>, StoreFailed> {

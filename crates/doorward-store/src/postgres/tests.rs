@@ -11,6 +11,7 @@ mod histories;
 mod model;
 mod races;
 mod schema;
+mod tls;
 
 async fn connect(database: &Database) -> Arc<PostgresStore> {
     Arc::new(PostgresStore::connect(&database.url()).await.unwrap())

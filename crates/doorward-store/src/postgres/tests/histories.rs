@@ -15,21 +15,21 @@ fn now<T>(future: impl Future<Output = T>) -> T {
 
 /// Two nodes on one database, which are asked by turns.
 struct Nodes {
-    nodes: [Tried; 2],
+    both: [Tried; 2],
     turn: AtomicUsize,
     _database: Database,
 }
 
 impl Nodes {
     fn new() -> Self {
-        let (nodes, database) = now(two_nodes());
-        Self { nodes, turn: AtomicUsize::new(0), _database: database }
+        let (both, database) = now(two_nodes());
+        Self { both, turn: AtomicUsize::new(0), _database: database }
     }
 }
 
 impl Trial for Nodes {
     fn store(&self) -> Tried {
-        Arc::clone(&self.nodes[self.turn.fetch_add(1, Ordering::Relaxed) % 2])
+        Arc::clone(&self.both[self.turn.fetch_add(1, Ordering::Relaxed) % 2])
     }
 
     fn crash(&mut self) -> bool {
