@@ -19,6 +19,7 @@
 #![expect(clippy::missing_panics_doc, reason = "a law panics when it is broken")]
 
 pub mod accounts;
+pub mod alike;
 pub mod bindings;
 pub mod clients;
 pub mod codes;

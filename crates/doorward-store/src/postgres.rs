@@ -124,11 +124,13 @@ struct Sizes {
     pool_max: usize,
     queue_max: usize,
     look_max: usize,
+    /// How long an act waits for a connection.
+    patience: Duration,
 }
 
 impl Default for Sizes {
     fn default() -> Self {
-        Self { pool_max: POOL_MAX, queue_max: QUEUE_MAX, look_max: LOOK_MAX }
+        Self { pool_max: POOL_MAX, queue_max: QUEUE_MAX, look_max: LOOK_MAX, patience: WAIT_MAX }
     }
 }
 

@@ -64,6 +64,13 @@ pub(crate) enum Changed {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Begun(Instant);
 
+impl Begun {
+    /// Before the store is asked.
+    pub(crate) fn now() -> Self {
+        Self(Instant::now())
+    }
+}
+
 /// Entries of the last while. They go in two generations, so that nobody looks for those that are old.
 struct Aging<K, V> {
     young: HashMap<K, V>,
@@ -123,11 +130,6 @@ impl Recent {
         (!is_other).then(|| read.found.clone())
     }
 
-    /// To be called before the store is asked.
-    pub(crate) fn begin(&self) -> Begun {
-        Begun(Instant::now())
-    }
-
     /// Remembers what the store has said.
     pub(crate) fn keep(&self, key: SecretDigest, found: &Found, Begun(begun): Begun) {
         let read = Read { found: found.clone(), begun };
@@ -168,7 +170,7 @@ mod tests {
     async fn what_was_read_counts_for_a_second_from_before_the_store_was_asked() {
         let recent = Recent::default();
         assert_eq!(recent.find(key(1)), None);
-        let begun = recent.begin();
+        let begun = Begun::now();
         pass(Duration::from_millis(600)).await;
         recent.keep(key(1), &found(7), begun);
         assert_eq!(recent.find(key(1)), Some(found(7)));
@@ -181,16 +183,16 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_has_changed_counts_no_more_and_neither_does_what_was_being_read() {
         let recent = Recent::default();
-        recent.keep(key(1), &found(7), recent.begin());
-        recent.keep(key(2), &found(8), recent.begin());
-        let before = recent.begin();
+        recent.keep(key(1), &found(7), Begun::now());
+        recent.keep(key(2), &found(8), Begun::now());
+        let before = Begun::now();
         recent.tell([Changed::Session(SessionId(7))]);
         assert_eq!(recent.find(key(1)), None);
         assert_eq!(recent.find(key(2)), Some(found(8)), "another");
         recent.keep(key(1), &found(7), before);
         assert_eq!(recent.find(key(1)), None, "asked for before the change");
         pass(Duration::from_millis(1)).await;
-        recent.keep(key(1), &found(7), recent.begin());
+        recent.keep(key(1), &found(7), Begun::now());
         assert_eq!(recent.find(key(1)), Some(found(7)));
     }
 
@@ -199,7 +201,7 @@ mod tests {
         let recent = Recent::default();
         let account = account(3, "ada").account;
         let found = Found { account: Some(account.clone()), ..found(7) };
-        recent.keep(key(1), &found, recent.begin());
+        recent.keep(key(1), &found, Begun::now());
         recent.tell([Changed::Account(AccountId(4)), Changed::Session(SessionId(3))]);
         assert_eq!(recent.find(key(1)), Some(found));
         recent.tell([Changed::Account(account.id)]);
@@ -211,7 +213,7 @@ mod tests {
     async fn a_change_outlives_what_it_changed_whatever_else_changes() {
         let recent = Recent::default();
         for step in 0..40 {
-            let begun = recent.begin();
+            let begun = Begun::now();
             recent.tell([Changed::Session(SessionId(7))]);
             for n in 0..20 {
                 recent.tell([Changed::Session(SessionId(1000 + n))]);
@@ -225,7 +227,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn no_more_are_remembered_than_may_be() {
         let recent = Recent::default();
-        let begun = recent.begin();
+        let begun = Begun::now();
         for n in 0..COUNT_MAX as u64 + 40_000 {
             recent.keep(key(n), &found(n), begun);
         }

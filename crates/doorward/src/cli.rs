@@ -258,15 +258,12 @@ fn run_server(flags: ServeFlags, started: Stopwatch) -> Result<(), Outcome> {
 /// Waits for something. There is one runtime for a whole command: what was opened goes on in between.
 fn block_on<T>(future: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     static RUNTIME: OnceLock<Runtime> = OnceLock::new();
-    let runtime = match RUNTIME.get() {
-        Some(runtime) => runtime,
-        None => {
-            let made = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-            let made = made.context("starting the runtime")?;
-            RUNTIME.get_or_init(|| made)
-        }
-    };
-    runtime.block_on(future)
+    if let Some(runtime) = RUNTIME.get() {
+        return runtime.block_on(future);
+    }
+    let made = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let made = made.context("starting the runtime")?;
+    RUNTIME.get_or_init(|| made).block_on(future)
 }
 
 /// Asks `/readyz` in plain HTTP/1.1.

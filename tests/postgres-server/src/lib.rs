@@ -12,23 +12,23 @@
 #![expect(
     clippy::unwrap_used,
     clippy::missing_panics_doc,
-    clippy::disallowed_methods,
-    reason = "these are tests: one that cannot go on should stop there, and may ask the machine"
+    reason = "these are tests: one that cannot go on should stop there"
 )]
 
 use std::fs::{self, File};
+use std::net::TcpListener;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::os::unix::net::UnixStream;
 use std::os::unix::process::{CommandExt, parent_id};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
 
 /// Who has all rights in a server of ours.
 const OWNER: &str = "doorward";
 
 /// What a server has beside its defaults. Many tests share one.
-const SETTINGS: &str = "-c listen_addresses= -c max_connections=400 -c shared_buffers=64MB \
+const SETTINGS: &str = "-c max_connections=400 -c shared_buffers=64MB \
     -c log_min_messages=warning -c max_wal_size=256MB";
 
 /// Whether what a server has committed outlives the machine.
@@ -45,6 +45,8 @@ pub enum Durability {
 pub struct Server {
     folder: PathBuf,
     durability: Durability,
+    /// Where it listens beside its socket, with a certificate and its key.
+    private_port: Option<u16>,
     /// Whether it is ours alone, and ends with this.
     is_own: bool,
 }
@@ -68,12 +70,14 @@ impl Server {
     pub fn shared() -> Self {
         let run = parent_id();
         let folder = std::env::temp_dir().join(format!("doorward-postgres-{run}"));
-        let server = Self { folder, durability: Durability::None, is_own: false };
+        let durability = Durability::None;
+        let server = Self { folder, durability, private_port: None, is_own: false };
         fs::create_dir_all(&server.folder).unwrap();
         let lock = File::create(server.folder.join("lock")).unwrap();
         lock.lock().unwrap();
         if !server.is_running() {
             server.make(run);
+            server.start();
         }
         server
     }
@@ -81,13 +85,29 @@ impl Server {
     /// A server for this test alone, which it may stop.
     #[must_use]
     pub fn own(durability: Durability) -> Self {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let (id, n) = (std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-        let folder = std::env::temp_dir().join(format!("doorward-postgres-{id}-{n}"));
-        let server = Self { folder, durability, is_own: true };
-        fs::create_dir(&server.folder).unwrap();
-        server.make(id);
+        let server = Self { folder: own_folder(), durability, private_port: None, is_own: true };
+        server.make(std::process::id());
+        server.start();
         server
+    }
+
+    /// A server for this test alone that offers TLS on the loopback, with a certificate and its key, in
+    /// PEM. Also says on which port.
+    #[must_use]
+    pub fn own_with_tls(certificate: &str, key: &str) -> (Self, u16) {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let (folder, durability) = (own_folder(), Durability::None);
+        let server = Self { folder, durability, private_port: Some(port), is_own: true };
+        server.make(std::process::id());
+        let (user, group) = somebody();
+        for (name, text) in [("server.crt", certificate), ("server.key", key)] {
+            let file = server.data().join(name);
+            fs::write(&file, text).unwrap();
+            fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+            chown(&file, Some(user), Some(group)).unwrap();
+        }
+        server.start();
+        (server, port)
     }
 
     /// A fresh database.
@@ -97,8 +117,8 @@ impl Server {
         let (id, n) = (std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let name = format!("test_{id}_{n}");
         self.sql("postgres", &format!("CREATE DATABASE {name} TEMPLATE template0"));
-        let server =
-            Self { folder: self.folder.clone(), durability: self.durability, is_own: false };
+        let (folder, private_port) = (self.folder.clone(), self.private_port);
+        let server = Self { folder, durability: self.durability, private_port, is_own: false };
         Database { server, name }
     }
 
@@ -106,7 +126,11 @@ impl Server {
     #[must_use]
     pub fn url(&self, database: &str) -> String {
         let folder = self.folder.display().to_string().replace('/', "%2F");
-        format!("postgresql://{OWNER}@{folder}/{database}")
+        format!("postgresql://{OWNER}@{folder}:{}/{database}", self.port())
+    }
+
+    fn port(&self) -> u16 {
+        self.private_port.unwrap_or(5432)
     }
 
     /// Stops it at once, as a crash does: it recovers from its log when it starts again.
@@ -125,15 +149,24 @@ impl Server {
             Durability::Full => "",
             Durability::None => "-c fsync=off -c full_page_writes=off",
         };
-        let options = format!("{SETTINGS} -c unix_socket_directories={} {quick}", self.folder());
+        let listening = match self.private_port {
+            None => "-c listen_addresses=".to_owned(),
+            Some(port) => format!("-c listen_addresses=127.0.0.1 -c port={port} -c ssl=on"),
+        };
+        let place = format!("-c unix_socket_directories={}", self.folder());
+        let options = format!("{SETTINGS} {place} {listening} {quick}");
         let log = format!("{}/log", self.folder());
         self.control(&["-l", &log, "-o", &options, "start"]);
     }
 
     /// Asks it for something as its owner, and says what it printed.
+    #[expect(clippy::must_use_candidate, reason = "what is printed is often of no interest")]
     pub fn sql(&self, database: &str, sql: &str) -> String {
-        let words = ["-XqtA", "-v", "ON_ERROR_STOP=1", "-h", self.folder(), "-U", OWNER];
-        let said = program("psql").args(words).args(["-d", database, "-c", sql]).output().unwrap();
+        let port = self.port().to_string();
+        let place = ["-h", self.folder(), "-p", &port, "-U", OWNER, "-d", database];
+        let mut asking = program("psql");
+        asking.args(["-XqtA", "-v", "ON_ERROR_STOP=1"]).args(place).args(["-c", sql]);
+        let said = asking.output().unwrap();
         let told = String::from_utf8_lossy(&said.stderr);
         assert!(said.status.success(), "psql: {told}");
         String::from_utf8(said.stdout).unwrap().trim().to_owned()
@@ -148,10 +181,10 @@ impl Server {
     }
 
     fn is_running(&self) -> bool {
-        std::os::unix::net::UnixStream::connect(self.folder.join(".s.PGSQL.5432")).is_ok()
+        UnixStream::connect(self.folder.join(format!(".s.PGSQL.{}", self.port()))).is_ok()
     }
 
-    /// Makes the server and starts it, and has a shell stop it once a process is gone.
+    /// Makes the server, and has a shell stop it once a process is gone.
     fn make(&self, needed_by: u32) {
         let data = self.data();
         if data.exists() {
@@ -164,7 +197,6 @@ impl Server {
         let mut make = as_somebody("initdb");
         must(make.args(words).arg("-D").arg(&data));
         watch(needed_by, &self.folder);
-        self.start();
     }
 
     fn control(&self, words: &[&str]) {
@@ -191,6 +223,7 @@ impl Database {
     }
 
     /// Asks it for something as its owner, and says what it printed.
+    #[expect(clippy::must_use_candidate, reason = "what is printed is often of no interest")]
     pub fn sql(&self, sql: &str) -> String {
         self.server.sql(&self.name, sql)
     }
@@ -202,6 +235,15 @@ impl Drop for Database {
             self.server.sql("postgres", &format!("DROP DATABASE {} WITH (FORCE)", self.name));
         }
     }
+}
+
+/// A fresh folder for a server of this process.
+fn own_folder() -> PathBuf {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let (id, n) = (std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+    let folder = std::env::temp_dir().join(format!("doorward-postgres-{id}-{n}"));
+    fs::create_dir(&folder).unwrap();
+    folder
 }
 
 /// A program of the newest PostgreSQL that is installed.
@@ -263,23 +305,14 @@ fn must(command: &mut Command) {
 fn watch(needed_by: u32, folder: &Path) {
     const WATCH: &str = r#"
         while kill -0 "$1" 2>/dev/null && [ -d "$2" ]; do sleep 0.5; done
-        read -r server < "$2/data/postmaster.pid" || exit 0
-        kill -QUIT "$server"
-        for try in 1 2 3 4 5 6 7 8 9 10; do kill -0 "$server" || break; sleep 0.2; done
+        read -r server < "$2/data/postmaster.pid" && kill -QUIT "$server" &&
+            for try in 1 2 3 4 5 6 7 8 9 10; do kill -0 "$server" || break; sleep 0.2; done
         rm -rf "$2"
     "#;
-    let words = ["-c", WATCH, "watch", &needed_by.to_string()];
+    let script = format!("({WATCH}) &");
+    let words = ["-c", &script, "watch", &needed_by.to_string()];
     let mut watch = Command::new("sh");
     watch.args(words).arg(folder).current_dir("/").process_group(0);
     watch.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    watch.spawn().unwrap();
-}
-
-/// Waits for something, but no longer than it may take.
-pub fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while !is_so() {
-        assert!(Instant::now() < deadline, "not so in time: {what}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    assert!(watch.status().unwrap().success());
 }

@@ -73,7 +73,7 @@ const ONCE_WRONG: [u64; 0] = [];
 pub fn hold<T: Trial>(make: impl Fn() -> T + Sync, plan: Plan) {
     let next = AtomicU64::new(0);
     let some = || {
-        let runtime = Builder::new_multi_thread().worker_threads(2).build().unwrap();
+        let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         runtime.block_on(async {
             loop {
                 let begin = next.fetch_add(IN_ONE_STORE, Ordering::Relaxed);

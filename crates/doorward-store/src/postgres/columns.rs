@@ -189,6 +189,16 @@ impl<'row> Columns<'row> {
     }
 }
 
+/// Reads the one column of a row: a number that is not negative.
+pub(super) fn a_count(row: &mut Columns<'_>) -> Result<u64, StoreFailed> {
+    row.count()
+}
+
+/// Reads the one column of a row: bytes of a known number.
+pub(super) fn an_array<const N: usize>(row: &mut Columns<'_>) -> Result<[u8; N], StoreFailed> {
+    row.array()
+}
+
 /// A value of any type, of which only matters that it is there.
 struct Anything;
 

@@ -7,7 +7,7 @@ use doorward_wire::SessionId;
 
 use super::PostgresStore;
 use super::acts::{Acted, Verdict};
-use super::columns::{Columns, all, bytes, change, first, only, params, whole};
+use super::columns::{Columns, a_count, all, bytes, change, first, only, params, whole};
 use super::link::Link;
 use crate::SessionData;
 use crate::act::{DataError, StoreFailed, Written};
@@ -112,11 +112,11 @@ async fn versions(db: &Link, asked: &Asked) -> Result<Result<(u64, u64), DataErr
     const REMOVED: &str = "SELECT removed_version FROM session WHERE sid = $1 FOR NO KEY UPDATE";
     const VERSION: &str = "SELECT version FROM session_datum WHERE sid = $1 AND key = $2";
     let sid = bytes(asked.sid.0);
-    let Some(removed) = first(db, REMOVED, params![sid], |row| row.count()).await? else {
+    let Some(removed) = first(db, REMOVED, params![sid], a_count).await? else {
         return Ok(Err(DataError::Gone));
     };
     let row = params![sid, asked.key.as_str()];
-    let current = first(db, VERSION, row, |row| row.count()).await?.unwrap_or(0);
+    let current = first(db, VERSION, row, a_count).await?.unwrap_or(0);
     let next = asked.condition.next(current, removed);
     let next = next.map_err(|conflict| DataError::Conflict(conflict.current));
     Ok(next.map(|next| (current, next)))

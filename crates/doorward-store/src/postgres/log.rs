@@ -7,7 +7,7 @@ use tokio::sync::watch;
 
 use super::PostgresStore;
 use super::acts::Verdict;
-use super::columns::{Columns, all, bytes, change, only, params, rows, whole};
+use super::columns::{Columns, a_count, all, an_array, bytes, change, only, params, rows, whole};
 use super::fault::Fault;
 use super::link::Link;
 use crate::RevocationLog;
@@ -28,7 +28,7 @@ const FORGET_OLDEST: &str = "
 impl RevocationLog for PostgresStore {
     async fn log_name(&self) -> Result<[u8; 16], StoreFailed> {
         const NAME: &str = "SELECT name FROM revocation_log";
-        self.readers.read(|db| async move { only(&db, NAME, &[], |row| row.array()).await }).await
+        self.readers.read(|db| async move { only(&db, NAME, &[], an_array).await }).await
     }
 
     fn appended(&self) -> watch::Receiver<u64> {
@@ -55,7 +55,7 @@ impl RevocationLog for PostgresStore {
 
 /// The number of the newest entry, or 0.
 pub(super) async fn head(db: &Link) -> Result<u64, StoreFailed> {
-    only(db, "SELECT seq FROM revocation_head", &[], |row| row.count()).await
+    only(db, "SELECT seq FROM revocation_head", &[], a_count).await
 }
 
 /// At most `limit` entries after number `seq`, in order.

@@ -10,7 +10,9 @@ use doorward_core::revocation::Revoked;
 use doorward_wire::{AccountId, SecretDigest, TokenId, UnixTime};
 
 use super::acts::{Acted, Verdict};
-use super::columns::{Bytes, Columns, all, bytes, change, first, only, params, rows, whole};
+use super::columns::{
+    Bytes, Columns, a_count, all, bytes, change, first, only, params, rows, whole,
+};
 use super::link::Link;
 use super::{PostgresStore, accounts, events, locks, log};
 use crate::PersonalTokens;
@@ -129,7 +131,7 @@ async fn add(
         return Ok(Verdict::Undo(Err(PersonalError::Gone)));
     }
     let (owner, epoch) = (bytes(token.account.0), i64::from(token.epoch.0));
-    let count = only(db, COUNT, params![owner, epoch], |row| row.count()).await?;
+    let count = only(db, COUNT, params![owner, epoch], a_count).await?;
     if count >= COUNT_MAX as u64 {
         return Ok(Verdict::Undo(Err(PersonalError::TooMany)));
     }

@@ -9,7 +9,7 @@ use doorward_wire::{AccountId, ClientId, SessionId, TokenId, UnixTime};
 
 use super::PostgresStore;
 use super::acts::Verdict;
-use super::columns::{Columns, all, bytes, change, only, params, rows, whole};
+use super::columns::{Columns, a_count, all, bytes, change, only, params, rows, whole};
 use crate::StatusPlaces;
 use crate::act::StoreFailed;
 
@@ -28,7 +28,7 @@ impl StatusPlaces for PostgresStore {
                     whole(token.since.0),
                     whole(token.expires_at.0),
                 ];
-                Ok(Verdict::Keep(only(&db, PLACE, row, |row| row.count()).await?))
+                Ok(Verdict::Keep(only(&db, PLACE, row, a_count).await?))
             })
             .await
     }
@@ -36,7 +36,7 @@ impl StatusPlaces for PostgresStore {
     async fn place_count(&self) -> Result<u64, StoreFailed> {
         const COUNT: &str =
             "SELECT CASE WHEN is_called THEN last_value + 1 ELSE 0 END FROM token_place_number";
-        self.readers.read(|db| async move { only(&db, COUNT, &[], |row| row.count()).await }).await
+        self.readers.read(|db| async move { only(&db, COUNT, &[], a_count).await }).await
     }
 
     async fn revoked_places(&self, first: u64, count: u64) -> Result<Vec<u64>, StoreFailed> {

@@ -1,19 +1,21 @@
 //! Connections for acts: each act has one for itself.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
+use super::Sizes;
 use super::address::Address;
 use super::fault::Fault;
 use super::link::Link;
-use super::{Sizes, WAIT_MAX};
 
 pub(super) struct Pool {
     address: Address,
     places: Arc<Semaphore>,
+    patience: Duration,
     idle: Mutex<Vec<Arc<Link>>>,
 }
 
@@ -28,12 +30,12 @@ pub(super) struct Taken<'a> {
 impl Pool {
     pub(super) fn new(address: Address, sizes: Sizes) -> Self {
         let places = Arc::new(Semaphore::new(sizes.pool_max));
-        Self { address, places, idle: Mutex::default() }
+        Self { address, places, patience: sizes.patience, idle: Mutex::default() }
     }
 
     /// Takes a connection, once one is free, and makes one if there is none.
     pub(super) async fn take(&self) -> Result<Taken<'_>, Fault> {
-        let place = match timeout(WAIT_MAX, Arc::clone(&self.places).acquire_owned()).await {
+        let place = match timeout(self.patience, Arc::clone(&self.places).acquire_owned()).await {
             Ok(place) => place.map_err(|closed| Fault::Stopped(closed.to_string()))?,
             Err(_late) => return Err(Fault::NoneFree),
         };

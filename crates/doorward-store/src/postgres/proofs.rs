@@ -5,7 +5,7 @@ use doorward_wire::UnixTime;
 
 use super::PostgresStore;
 use super::acts::Verdict;
-use super::columns::{Bytes, change, exists, only, params, rows, whole};
+use super::columns::{Bytes, a_count, change, exists, only, params, rows, whole};
 use super::link::Link;
 use crate::Proofs;
 use crate::act::{ProofSpending, StoreFailed};
@@ -56,7 +56,7 @@ async fn spend(
         ON CONFLICT DO NOTHING";
     let asked = params![Bytes(key)];
     let (span, is_there) =
-        tokio::try_join!(only(db, SPAN, &[], |row| row.count()), exists(db, THERE, asked))?;
+        tokio::try_join!(only(db, SPAN, &[], a_count), exists(db, THERE, asked))?;
     if span >= most {
         return Ok(ProofSpending::Full);
     }

@@ -48,8 +48,11 @@ impl Readers {
         match timeout(DEADLINE, asking).await {
             Ok(answer) => answer,
             Err(_late) => {
-                // Whoever shares it waits for the same server.
-                *self.links[n].lock().await = None;
+                // Whoever shares it waits for the same server. If it cannot be had now, somebody is
+                // making another already.
+                if let Ok(mut kept) = self.links[n].try_lock() {
+                    *kept = None;
+                }
                 Err(Fault::TooLate.into())
             }
         }

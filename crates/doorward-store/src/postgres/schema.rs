@@ -27,7 +27,7 @@ pub(super) const STEPS: [Step; 1] =
 
 /// How long all the missing steps may take together, and how long to wait for another node that does
 /// them.
-const PATIENCE: Duration = Duration::from_secs(600);
+const PATIENCE: Duration = Duration::from_mins(10);
 
 /// What PostgreSQL 13 calls itself.
 const VERSION_MIN: i32 = 130_000;
@@ -106,13 +106,11 @@ pub(super) async fn do_missing(
         oldest BIGINT NOT NULL)";
     const NOTE: &str = "INSERT INTO doorward_schema (version, oldest) VALUES ($1, $2)
         ON CONFLICT (only_row) DO UPDATE SET version = excluded.version, oldest = excluded.oldest";
-    let (found, oldest) = match version(client).await? {
-        Some(found) => found,
-        None => {
-            client.batch_execute(MAKE).await?;
-            (0, 0)
-        }
-    };
+    let is_there = version(client).await?;
+    if is_there.is_none() {
+        client.batch_execute(MAKE).await?;
+    }
+    let (found, oldest) = is_there.unwrap_or((0, 0));
     let known = steps.len();
     let Some(missing) = steps.get(found..) else {
         if oldest <= known {

@@ -19,7 +19,7 @@ use super::words::{assurance, assurance_number, carrier, carrier_number, method_
 use super::{PostgresStore, accounts, data, events, locks, log, refresh, sweep, visits};
 use crate::Sessions;
 use crate::act::{Ending, Found, NewSecret, NewSession, Page, SessionError, StoreFailed, Swept};
-use crate::recent::Changed;
+use crate::recent::{Begun, Changed};
 
 /// Reads sessions with their accounts, as [`found`] takes them.
 macro_rules! select {
@@ -47,12 +47,12 @@ impl Sessions for PostgresStore {
         if let Some(found) = self.recent.as_ref().and_then(|recent| recent.find(key)) {
             return Ok(Some(found));
         }
-        let begun = self.recent.as_ref().map(|recent| recent.begin());
+        let begun = Begun::now();
         let reading = self
             .readers
             .read(|db| async move { first(&db, BY_KEY, params![Bytes(key.0)], found).await });
         let found = reading.await?;
-        if let (Some(recent), Some(begun), Some(found)) = (&self.recent, begun, &found) {
+        if let (Some(recent), Some(found)) = (&self.recent, &found) {
             recent.keep(key, found, begun);
         }
         Ok(found)

@@ -6,7 +6,9 @@ use doorward_wire::{AccountId, ClientId, SessionId, StreamId, UnixTime};
 
 use super::PostgresStore;
 use super::acts::{Acted, Verdict};
-use super::columns::{Columns, all, bytes, change, exists, first, only, params, rows, whole};
+use super::columns::{
+    Columns, a_count, all, bytes, change, exists, first, only, params, rows, whole,
+};
 use super::fault::Fault;
 use super::link::Link;
 use crate::Signals;
@@ -111,7 +113,7 @@ async fn add(db: &Link, stream: &Stream, most: u64) -> Acted<bool> {
     const ADD: &str = "INSERT INTO signal_stream (id, client, endpoint, enabled, created_at)
         VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING";
     db.perform("LOCK TABLE signal_stream IN SHARE ROW EXCLUSIVE MODE").await?;
-    if only(db, COUNT, &[], |row| row.count()).await? >= most {
+    if only(db, COUNT, &[], a_count).await? >= most {
         return Ok(Verdict::Undo(false));
     }
     let row = params![
@@ -135,7 +137,7 @@ async fn verify(db: &Link, stream: StreamId, state: Option<&str>, at: UnixTime) 
     if !exists(db, LOCK, params![id]).await? {
         return Ok(Verdict::Undo(false));
     }
-    if only(db, WAITING, params![id], |row| row.count()).await? >= VERIFICATIONS_MAX {
+    if only(db, WAITING, params![id], a_count).await? >= VERIFICATIONS_MAX {
         return Ok(Verdict::Undo(false));
     }
     change(db, ADD, params![id, bytes(0), state.map(str::as_bytes), whole(at.0)]).await?;

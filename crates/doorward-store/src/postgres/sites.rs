@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use doorward_core::event::Event;
 
 use super::acts::{Acted, Verdict};
-use super::columns::{Columns, all, change, only, params, whole};
+use super::columns::{Columns, a_count, all, change, only, params, whole};
 use super::link::Link;
 use super::{PostgresStore, events};
 use crate::Sites;
@@ -54,7 +54,7 @@ async fn keep(db: &Link, site: &KeptSite, most: u64, event: &Event) -> Acted<Sit
     let row = params![site.origin, site.document, whole(site.changed_at.0)];
     let kept = if change(db, REPLACE, row).await? == 1 {
         SiteKeeping::Replaced
-    } else if only(db, COUNT, &[], |row| row.count()).await? >= most {
+    } else if only(db, COUNT, &[], a_count).await? >= most {
         return Ok(Verdict::Undo(SiteKeeping::Full));
     } else {
         change(db, ADD, row).await?;

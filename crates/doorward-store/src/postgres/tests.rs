@@ -1,13 +1,50 @@
 use std::sync::Arc;
+use std::time::Duration;
 
-use postgres_server::{Database, database};
+use postgres_server::{Database, Durability, Server, database};
 
 use super::*;
+use crate::conformance::sample::Tried;
 
-/// A fresh database, and a store in it.
+mod faults;
+mod histories;
+mod model;
+mod races;
+mod schema;
+mod tls;
+
+async fn connect(database: &Database) -> Arc<PostgresStore> {
+    Arc::new(PostgresStore::connect(&database.url()).await.unwrap())
+}
+
+/// A store in a fresh database.
 async fn fresh() -> (Arc<PostgresStore>, Database) {
     let database = database();
-    (Arc::new(PostgresStore::connect(&database.url()).await.unwrap()), database)
+    (connect(&database).await, database)
+}
+
+/// Two nodes on a fresh database.
+async fn two_nodes() -> ([Tried; 2], Database) {
+    let (first, database) = fresh().await;
+    ([first, connect(&database).await], database)
+}
+
+#[track_caller]
+fn check_message<T: fmt::Debug>(result: Result<T, StoreFailed>, expected: &str) {
+    let message = result.unwrap_err().to_string();
+    assert!(message.contains(expected), "{message}");
+}
+
+/// Asks again until it goes well.
+async fn eventually<T>(ask: impl AsyncFn() -> Result<T, StoreFailed>) -> T {
+    let begun = tokio::time::Instant::now();
+    loop {
+        match ask().await {
+            Ok(answer) => return answer,
+            Err(failure) => assert!(begun.elapsed().as_secs() < 20, "{failure}"),
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }
 
 mod laws {

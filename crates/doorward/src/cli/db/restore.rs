@@ -82,7 +82,7 @@ pub(super) fn run(file: &Path, config: &Config, wanted: Wanted) -> Result<(), Ou
     draft.replace(&database)?;
     drop(aside.held);
     folder.remove_setup_link()?;
-    say(&database.display());
+    say(database.display());
     if let Some(kept) = aside.kept {
         note(format!("The database that was there is kept: {}", kept.display()));
     }
