@@ -10,8 +10,8 @@ use super::process::{Data, Process};
 use super::server::{PRODUCTION, login_body};
 use super::{Browser, Client, Member, PASSWORD, Reply, Tokens};
 
-/// Quick hashes, and anybody may make an account.
-const CONFIG: &str = "[registration]\nopen = true\n[hash]\nmemory_kib = 8\npasses = 1\n";
+/// Anybody may make an account.
+const CONFIG: &str = "[registration]\nopen = true\n";
 
 /// A database, and what every server on it needs.
 pub(crate) struct Cluster {

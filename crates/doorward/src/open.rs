@@ -13,6 +13,7 @@ use doorward_server::keyring::Keyring;
 use doorward_server::places::Places;
 use doorward_server::settings::Settings;
 use doorward_store::Store;
+use doorward_store::act::StoreFailed;
 use doorward_store::postgres::PostgresStore;
 use doorward_store::sqlite::{Shape, SqliteStore};
 use doorward_wire::seal::MasterKey;
@@ -34,8 +35,7 @@ pub async fn store(folder: &DataDir) -> anyhow::Result<Arc<dyn Store>> {
     match folder.store() {
         StorePlace::File(path) => embedded(path, None),
         StorePlace::Postgres(url) => {
-            let store = PostgresStore::connect(url.expose()).await;
-            Ok(Arc::new(store.context("opening the PostgreSQL database")?))
+            Ok(Arc::new(PostgresStore::connect(url.expose()).await.map_err(unreached)?))
         }
     }
 }
@@ -68,12 +68,19 @@ async fn for_server(
             Ok((embedded(path, table)?, master))
         }
         StorePlace::Postgres(url) => {
-            let store = PostgresStore::connect_as_node(url.expose()).await;
-            let store: Arc<dyn Store> = Arc::new(store.context("opening the PostgreSQL database")?);
+            let store = PostgresStore::connect_as_node(url.expose()).await.map_err(unreached)?;
+            let store: Arc<dyn Store> = Arc::new(store);
             let is_sealed = !store.keys().await?.is_empty();
             Ok((store, folder.master_key(entropy, is_sealed)?))
         }
     }
+}
+
+fn unreached(StoreFailed(cause): StoreFailed) -> anyhow::Error {
+    anyhow::anyhow!(
+        "opening the PostgreSQL database: {cause}\nTry: --store postgres://user@host/database, with that \
+         server running and the database made (createdb)"
+    )
 }
 
 fn embedded(path: &Path, table: Option<Shape>) -> anyhow::Result<Arc<dyn Store>> {

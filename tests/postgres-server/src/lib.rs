@@ -129,6 +129,10 @@ impl Server {
         format!("postgresql://{OWNER}@{folder}:{}/{database}", self.port())
     }
 
+    fn socket(&self) -> PathBuf {
+        self.folder.join(format!(".s.PGSQL.{}", self.port()))
+    }
+
     fn port(&self) -> u16 {
         self.private_port.unwrap_or(5432)
     }
@@ -181,7 +185,7 @@ impl Server {
     }
 
     fn is_running(&self) -> bool {
-        UnixStream::connect(self.folder.join(format!(".s.PGSQL.{}", self.port()))).is_ok()
+        UnixStream::connect(self.socket()).is_ok()
     }
 
     /// Makes the server, and has a shell stop it once a process is gone.
@@ -216,6 +220,18 @@ impl Drop for Server {
 }
 
 impl Database {
+    /// What it is called in its server.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The socket of its server.
+    #[must_use]
+    pub fn socket(&self) -> PathBuf {
+        self.server.socket()
+    }
+
     /// Where it is.
     #[must_use]
     pub fn url(&self) -> String {
