@@ -119,6 +119,8 @@ fn must_be_there(file: &Path) -> Result<(), Outcome> {
 fn back_up(database: &Path, file: &Path) -> Result<(), Outcome> {
     must_be_free(file)?;
     let draft = Draft::beside(file)?;
+    // A backup has time: the server beside it goes first. Where that cannot be, it is made all the same.
+    let _ = rustix::process::setpriority_process(None, 10);
     sqlite::back_up(database, draft.path()).map_err(|failed| {
         let (from, to) = (database.display(), file.display());
         anyhow::anyhow!(
