@@ -349,6 +349,42 @@ async fn the_database_that_was_there_is_kept_whole() {
     data.start(&[]).await.stop().await;
 }
 
+/// A power cut in the middle: the old database or the new one, with all that belongs to it.
+#[tokio::test]
+async fn a_restore_that_is_killed_leaves_one_whole_database() {
+    let process = Process::start(&[]).await;
+    register(&process).await;
+    let file = back_up(process.data(), "copy.db").await;
+    sign_in(&process).await;
+    // Killed, so that much of the old one is in its log.
+    let data = process.kill().await;
+    let before = files(data.path());
+    let mut left = BTreeMap::<u32, u32>::new();
+    for round in 0..40 {
+        std::fs::remove_dir_all(data.path()).unwrap();
+        std::fs::create_dir(data.path()).unwrap();
+        for (name, bytes) in &before {
+            std::fs::write(data.path().join(name), bytes).unwrap();
+        }
+        let mut child = std::process::Command::new(DOORWARD)
+            .args(["db", "restore", "--yes", "--data", data.path().to_str().unwrap()])
+            .arg(&file)
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        tokio::time::sleep(Duration::from_millis(round * 6)).await;
+        child.kill().unwrap();
+        child.wait().unwrap();
+        check_code(&data.run("db check", &[]).await, 0);
+        *left.entry(asked(&data.database(), "SELECT count(*) FROM session")).or_default() += 1;
+        assert!(left.keys().all(|sessions| *sessions <= 1));
+    }
+    report(&format!("forty restores killed: {left:?} by the sessions in what was left"));
+    check_code(&restore(&data, &file, &["--yes"]).await, 0);
+    assert!(files(data.path()).keys().all(|name| !name.contains(".part")));
+}
+
 #[tokio::test]
 async fn a_lost_database_is_put_back_and_its_setup_link_is_not() {
     let process = Process::start(&[]).await;
