@@ -150,9 +150,9 @@ impl DataDir {
     /// The master key, drawn at the first start: only if nothing `is_sealed` with one already.
     pub fn master_key(&self, entropy: &dyn Entropy, is_sealed: bool) -> anyhow::Result<MasterKey> {
         if let Some(text) = &self.master_key {
-            return MasterKey::parse(text.expose()).context("reading [server] master_key");
+            return parse_given(text);
         }
-        if let Some(key) = kept_master_key(&self.path)? {
+        if let Some(key) = master_key_in(&self.path)? {
             return Ok(key);
         }
         if is_sealed {
@@ -190,8 +190,20 @@ impl DataDir {
     }
 }
 
+/// The master key of a configuration, if there is one already: its own, or that of its data folder.
+pub fn kept_master_key(config: &Config) -> anyhow::Result<Option<MasterKey>> {
+    match &config.server.master_key {
+        Some(text) => parse_given(text).map(Some),
+        None => master_key_in(config.data()),
+    }
+}
+
+fn parse_given(text: &Secret) -> anyhow::Result<MasterKey> {
+    MasterKey::parse(text.expose()).context("reading [server] master_key")
+}
+
 /// The master key of a data folder, if it has one. Makes none.
-pub fn kept_master_key(folder: &Path) -> anyhow::Result<Option<MasterKey>> {
+pub fn master_key_in(folder: &Path) -> anyhow::Result<Option<MasterKey>> {
     let path = folder.join(MASTER_KEY);
     let text = match fs::read_to_string(&path) {
         Ok(text) => Zeroizing::new(text),

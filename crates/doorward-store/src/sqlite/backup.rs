@@ -48,20 +48,35 @@ pub(super) fn copy_rows(
     done
 }
 
-/// Opens a database that others may be using, and changes nothing in it.
+/// Opens a database that others may be using, and changes nothing in it; but an act that was cut off in
+/// the middle is taken back first, which only who may write can do.
 pub(super) fn open_to_read(path: &Path) -> Result<Connection, StoreFailed> {
     let path = path.canonicalize().map_err(StoreFailed::because)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let db = Connection::open_with_flags(path, flags)?;
+    let db = Connection::open_with_flags(&path, flags)?;
     prepare(&db)?;
+    if db.query_row(LOOK, (), |_| Ok(())).is_err_and(|error| is_cut_off(&error)) {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let other = Connection::open_with_flags(&path, flags)?;
+        other.busy_timeout(Sizes::default().patience)?;
+        other.query_row(LOOK, (), |_| Ok(()))?;
+    }
     Ok(db)
+}
+
+/// The least that reads the file.
+const LOOK: &str = "SELECT count(*) FROM sqlite_schema";
+
+fn is_cut_off(error: &rusqlite::Error) -> bool {
+    let code = error.sqlite_error().map(|error| error.extended_code);
+    code == Some(rusqlite::ffi::SQLITE_READONLY_ROLLBACK)
 }
 
 /// Opens a file that nobody writes to, and makes none beside it; also where nothing can be written.
 ///
-/// A copy of a database after a crash has a log beside it, and is opened with that.
+/// A copy of a database after a crash has a log or a journal beside it, and is opened with that.
 pub(super) fn open_at_rest(path: &Path) -> Result<Connection, StoreFailed> {
-    if log_of(path).exists() {
+    if log_of(path).exists() || beside(path, "-journal").exists() {
         return open_to_read(path);
     }
     let path = path.canonicalize().map_err(StoreFailed::because)?;
@@ -84,9 +99,13 @@ fn prepare(db: &Connection) -> Result<(), StoreFailed> {
 
 /// The write-ahead log of a database.
 pub(super) fn log_of(path: &Path) -> PathBuf {
-    let mut log = path.to_owned().into_os_string();
-    log.push("-wal");
-    PathBuf::from(log)
+    beside(path, "-wal")
+}
+
+fn beside(path: &Path, end: &str) -> PathBuf {
+    let mut name = path.to_owned().into_os_string();
+    name.push(end);
+    PathBuf::from(name)
 }
 
 /// A file's name as SQLite reads it where something is said of the file too.

@@ -13,7 +13,7 @@ use serde_json::json;
 use self::place::{Draft, must_be_free};
 use super::{DataFlags, Outcome};
 use crate::config::Config;
-use crate::data_dir::{DataDir, kept_master_key};
+use crate::data_dir::{DataDir, kept_master_key, master_key_in};
 use crate::terminal::{note, say};
 
 mod place;
@@ -119,6 +119,8 @@ fn must_be_there(file: &Path) -> Result<(), Outcome> {
 fn back_up(database: &Path, file: &Path) -> Result<(), Outcome> {
     must_be_free(file)?;
     let draft = Draft::beside(file)?;
+    // A backup has time: the server beside it goes first. Where that cannot be, it is made all the same.
+    let _ = rustix::process::setpriority_process(None, 10);
     sqlite::back_up(database, draft.path()).map_err(|failed| {
         let (from, to) = (database.display(), file.display());
         anyhow::anyhow!(
@@ -148,7 +150,7 @@ fn must_be_whole(examined: &Examined, file: &Path, advice: &str) -> Result<(), O
 fn check(config: &Config, as_json: bool) -> Result<(), Outcome> {
     let database = database(config)?;
     let examined = read(sqlite::examine(&database), &database)?;
-    let master = kept_master_key(config.data())?;
+    let master = kept_master_key(config)?;
     let keys = keys(&examined, master.as_ref());
     tell(&database, &examined, &keys, as_json)
 }
@@ -158,7 +160,7 @@ fn check_copy(file: &Path, as_json: bool, data: &DataFlags) -> Result<(), Outcom
     let examined = read(sqlite::examine_copy(file), file)?;
     // The folder that is not named may be of another server.
     let keys = match &data.data {
-        Some(folder) => keys(&examined, kept_master_key(folder)?.as_ref()),
+        Some(folder) => keys(&examined, master_key_in(folder)?.as_ref()),
         None if examined.failed().is_some() => Finding::NotReached,
         None => Finding::Absent,
     };

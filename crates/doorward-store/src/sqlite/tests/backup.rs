@@ -281,6 +281,28 @@ async fn a_database_is_laid_down_when_nobody_has_it_open() {
     assert!(matches!(lay_down(&directory.file()).unwrap(), Rest::Damaged));
 }
 
+/// A copy of a database whose writer was cut off in the middle, with the journal that takes it back.
+#[tokio::test]
+async fn an_act_that_was_cut_off_is_taken_back_before_anything_is_read() {
+    let directory = Directory::new();
+    drop(lived_in(&directory).await);
+    let db = Connection::open(directory.file()).unwrap();
+    let cut_off = "PRAGMA journal_mode = DELETE; PRAGMA cache_size = 1; BEGIN;
+        UPDATE event SET reason = hex(randomblob(3000)); DELETE FROM revocation;";
+    db.execute_batch(cut_off).unwrap();
+    for copy in ["one.db", "two.db"] {
+        fs::copy(directory.file(), beside(&directory, copy)).unwrap();
+        let journal = beside(&directory, "doorward.db-journal");
+        fs::copy(journal, beside(&directory, &format!("{copy}-journal"))).unwrap();
+    }
+    drop(db);
+    assert!(fs::read(beside(&directory, "one.db")).unwrap().len() > 4096);
+    check_whole(&examine_copy(&beside(&directory, "one.db")).unwrap(), "absent");
+    let copy = beside(&directory, "copy.db");
+    back_up(&beside(&directory, "two.db"), &copy).unwrap();
+    check_whole(&examine_copy(&copy).unwrap(), "passed");
+}
+
 /// A backup in the middle of many writes holds, of each act, all or nothing.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_backup_under_a_storm_is_one_moment() {

@@ -1,5 +1,6 @@
 //! Files put in their place whole: written under another name beside it, and renamed when they are done.
 
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -33,6 +34,21 @@ impl Draft {
         let mut draft = name.to_owned();
         draft.push(format!(".{}.part", std::process::id()));
         Ok(Self { path: file.with_file_name(draft), is_kept: false })
+    }
+
+    /// The one draft that there can be of a file, for whoever holds its lock. What a process left that was
+    /// killed is removed.
+    pub(super) fn only_of(file: &Path) -> anyhow::Result<Self> {
+        for end in [".part", ".part-journal"] {
+            match fs::remove_file(with(file, end)) {
+                Err(error) if error.kind() != ErrorKind::NotFound => {
+                    let shown = file.display();
+                    return Err(error).context(format!("removing an old draft of {shown}"));
+                }
+                _ => {}
+            }
+        }
+        Ok(Self { path: with(file, ".part"), is_kept: false })
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -71,6 +87,13 @@ impl Drop for Draft {
             drop(fs::remove_file(&self.path));
         }
     }
+}
+
+/// A name with more behind it.
+pub(super) fn with(path: &Path, end: &str) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(end);
+    name.into()
 }
 
 /// A name is on the disk once its folder is.

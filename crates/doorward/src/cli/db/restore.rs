@@ -7,7 +7,6 @@
 //! Until the last step nothing has changed for a server that starts.
 
 use std::borrow::Cow;
-use std::ffi::OsString;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -19,7 +18,7 @@ use doorward_store::act::Ending;
 use doorward_store::sqlite::{self, Beginning, Held, Rest};
 use doorward_wire::UnixTime;
 
-use super::place::{Draft, sync_folder_of};
+use super::place::{Draft, sync_folder_of, with};
 use super::{Outcome, keys, must_be_there, must_be_whole, place, read};
 use crate::config::Config;
 use crate::data_dir::{DataDir, InUse, kept_master_key, without_master_key};
@@ -45,7 +44,7 @@ pub(super) fn run(file: &Path, config: &Config, wanted: Wanted) -> Result<(), Ou
     must_be_there(file)?;
     let database = place(config)?;
     // Before the folder is made: it would be of no use.
-    let master = kept_master_key(config.data())?;
+    let master = kept_master_key(config)?;
     let master = master.ok_or_else(|| without_master_key(config.data()))?;
     let folder = DataDir::open(config)?;
     let mut lock = folder.lock_out_servers()?;
@@ -68,7 +67,7 @@ pub(super) fn run(file: &Path, config: &Config, wanted: Wanted) -> Result<(), Ou
     }
 
     let ambient = open::ambient();
-    let draft = Draft::beside(&database)?;
+    let draft = Draft::only_of(&database)?;
     let made = sqlite::begin_again(file, draft.path(), &beginning(&ambient, wanted.end_sessions));
     let made = made.map_err(|failed| {
         anyhow::anyhow!("making a database from {}: {}", file.display(), failed.0)
@@ -143,7 +142,7 @@ fn set_aside(database: &Path, now: UnixTime) -> anyhow::Result<Aside> {
             Some(held)
         }
         Rest::Damaged => {
-            for end in ["", "-wal", "-shm"] {
+            for end in ["", "-journal", "-wal", "-shm"] {
                 move_if_there(&with(database, end), &with(&kept, end))?;
             }
             None
@@ -170,10 +169,4 @@ fn free_name(database: &Path, now: UnixTime) -> PathBuf {
         name = with(&name, "x");
     }
     name
-}
-
-fn with(path: &Path, end: &str) -> PathBuf {
-    let mut name = OsString::from(path);
-    name.push(end);
-    name.into()
 }
