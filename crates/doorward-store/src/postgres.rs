@@ -112,6 +112,9 @@ pub const WAIT_MAX: Duration = Duration::from_secs(2);
 /// How long an act takes at most once it has a connection, and a read in all. Then it has failed.
 pub const DEADLINE: Duration = Duration::from_secs(5);
 
+/// How long an act takes at most that ends all sessions of an account, whose number nobody limits.
+pub const LONG_DEADLINE: Duration = Duration::from_mins(1);
+
 /// How long what another node has done to a session can go unnoticed, whatever happens.
 pub const STALE_MAX: Duration = recent::BOUND;
 

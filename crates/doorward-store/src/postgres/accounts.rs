@@ -9,8 +9,8 @@ use doorward_wire::AccountId;
 use super::acts::{Acted, Verdict};
 use super::columns::{Columns, all, beyond, bytes, change, exists, first, params, rows, whole};
 use super::link::Link;
-use super::sessions::{end_all_of, open, rename};
-use super::{PostgresStore, events, locks, setup};
+use super::sessions::{end_all_before_log, new_proof, open, rename_before_log};
+use super::{PostgresStore, events, locks, log, setup};
 use crate::Accounts;
 use crate::act::{
     AccountError, NewAccount, NewSecret, Page, PasswordChange, SessionError, StoreFailed,
@@ -77,7 +77,9 @@ impl Accounts for PostgresStore {
     }
 
     async fn change_password(&self, change: PasswordChange) -> Result<(), SessionError> {
-        self.acts.act(change, |db, asked| async move { change_password(&db, &asked).await }).await?
+        self.acts
+            .long_act(change, |db, asked| async move { change_password(&db, &asked).await })
+            .await?
     }
 
     async fn accounts(
@@ -169,12 +171,15 @@ async fn change_password(db: &Link, asked: &PasswordChange) -> Acted<Result<(), 
         refresh: asked.refresh.clone(),
         event: asked.event.clone(),
     };
-    if let refused @ Verdict::Undo(_) = rename(db, &new).await? {
+    if let refused @ Verdict::Undo(_) = rename_before_log(db, &new).await? {
         return Ok(refused);
     }
+    let mut told = vec![new_proof(&new)];
     if epoch != asked.expected {
-        end_all_of(db, asked.account, Some(asked.renamed.session.sid), &asked.ended).await?;
+        let mine = Some(asked.renamed.session.sid);
+        told.extend(end_all_before_log(db, asked.account, mine, &asked.ended).await?);
     }
+    log::append(db, &told).await?;
     Ok(Verdict::Keep(Ok(())))
 }
 

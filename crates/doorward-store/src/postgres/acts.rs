@@ -21,7 +21,7 @@ use super::address::Address;
 use super::fault::{Fault, is_passing};
 use super::link::Link;
 use super::pool::Pool;
-use super::{DEADLINE, Sizes};
+use super::{DEADLINE, LONG_DEADLINE, Sizes};
 use crate::act::StoreFailed;
 use crate::recent::Recent;
 
@@ -75,21 +75,53 @@ impl Acts {
         W: Fn(Db, Arc<A>) -> F + Send + Sync + 'static,
         F: Future<Output = Acted<T>> + Send + 'static,
     {
+        self.act_within(DEADLINE, asked, work).await
+    }
+
+    /// Does an act of which nobody knows how much it has to change: of an account whose password got
+    /// about, all sessions must end, however many a thief has opened.
+    pub(super) async fn long_act<A, T, W, F>(&self, asked: A, work: W) -> Result<T, StoreFailed>
+    where
+        A: Send + Sync + 'static,
+        T: Send + 'static,
+        W: Fn(Db, Arc<A>) -> F + Send + Sync + 'static,
+        F: Future<Output = Acted<T>> + Send + 'static,
+    {
+        self.act_within(LONG_DEADLINE, asked, work).await
+    }
+
+    async fn act_within<A, T, W, F>(
+        &self,
+        deadline: Duration,
+        asked: A,
+        work: W,
+    ) -> Result<T, StoreFailed>
+    where
+        A: Send + Sync + 'static,
+        T: Send + 'static,
+        W: Fn(Db, Arc<A>) -> F + Send + Sync + 'static,
+        F: Future<Output = Acted<T>> + Send + 'static,
+    {
         let (shared, asked) = (Arc::clone(&self.0), Arc::new(asked));
-        let acting = tokio::spawn(async move { shared.perform(&asked, work).await });
+        let acting = tokio::spawn(async move { shared.perform(deadline, &asked, work).await });
         acting.await.map_err(|error| Fault::Stopped(error.to_string()))?
     }
 }
 
 impl Shared {
-    async fn perform<A, T, W, F>(&self, asked: &Arc<A>, work: W) -> Result<T, StoreFailed>
+    async fn perform<A, T, W, F>(
+        &self,
+        deadline: Duration,
+        asked: &Arc<A>,
+        work: W,
+    ) -> Result<T, StoreFailed>
     where
         W: Fn(Db, Arc<A>) -> F,
         F: Future<Output = Acted<T>>,
     {
         let _place = self.waiting.try_acquire().map_err(|_| Fault::QueueFull)?;
         for n in 1.. {
-            let outcome = self.once(asked, &work).await;
+            let outcome = self.once(deadline, asked, &work).await;
             match outcome {
                 Err(failure) if n < TRIES_MAX && is_passing(&failure) => sleep(PAUSE * n).await,
                 outcome => return outcome,
@@ -98,7 +130,12 @@ impl Shared {
         Err(Fault::NotWhole.into())
     }
 
-    async fn once<A, T, W, F>(&self, asked: &Arc<A>, work: &W) -> Result<T, StoreFailed>
+    async fn once<A, T, W, F>(
+        &self,
+        deadline: Duration,
+        asked: &Arc<A>,
+        work: &W,
+    ) -> Result<T, StoreFailed>
     where
         W: Fn(Db, Arc<A>) -> F,
         F: Future<Output = Acted<T>>,
@@ -112,7 +149,7 @@ impl Shared {
             begun?;
             finish(link, acted).await
         };
-        let outcome = timeout(DEADLINE, acting).await;
+        let outcome = timeout(deadline, acting).await;
         // Whatever came of it: of a commit that was cut off nobody knows.
         if let Some(recent) = &self.recent {
             recent.tell(link.changed());

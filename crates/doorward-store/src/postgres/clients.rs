@@ -70,8 +70,11 @@ impl Clients for PostgresStore {
         self.acts
             .act(event, move |db, event| async move {
                 let row = params![bytes(id.0), Bytes(secret.0)];
-                let is_there = change(&db, ROTATE, row).await? == 1;
-                told(&db, is_there, &event).await
+                if change(&db, ROTATE, row).await? == 0 {
+                    return Ok(Verdict::Undo(false));
+                }
+                events::keep(&db, &event).await?;
+                Ok(Verdict::Keep(true))
             })
             .await
     }
@@ -87,11 +90,12 @@ impl Clients for PostgresStore {
         self.acts
             .act(event, move |db, event| async move {
                 let from = Client::revoked_at(now);
-                let is_there = change(&db, REVOKE, params![bytes(id.0), whole(from.0)]).await? == 1;
-                if is_there {
-                    end_tokens(&db, id, from).await?;
+                if change(&db, REVOKE, params![bytes(id.0), whole(from.0)]).await? == 0 {
+                    return Ok(Verdict::Undo(false));
                 }
-                told(&db, is_there, &event).await
+                events::keep(&db, &event).await?;
+                end_tokens(&db, id, from).await?;
+                Ok(Verdict::Keep(true))
             })
             .await
     }
@@ -139,22 +143,15 @@ async fn delete(db: &Link, (id, now): (ClientId, UnixTime), event: &Event) -> Ac
         return Ok(Verdict::Undo(false));
     }
     change(db, CODES, params![bytes(id.0)]).await?;
+    events::keep(db, event).await?;
     end_tokens(db, id, Client::revoked_at(now)).await?;
     change(db, DELETE, params![bytes(id.0)]).await?;
-    told(db, true, event).await
+    Ok(Verdict::Keep(true))
 }
 
 async fn end_tokens(db: &Link, id: ClientId, from: UnixTime) -> Result<(), StoreFailed> {
     refresh::forget_all_of_client(db, id).await?;
     log::append_one(db, Revoked::Client(id), from).await
-}
-
-async fn told(db: &Link, is_there: bool, event: &Event) -> Acted<bool> {
-    if !is_there {
-        return Ok(Verdict::Undo(false));
-    }
-    events::keep(db, event).await?;
-    Ok(Verdict::Keep(true))
 }
 
 fn client(row: &mut Columns<'_>) -> Result<Client, StoreFailed> {

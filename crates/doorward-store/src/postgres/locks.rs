@@ -21,10 +21,12 @@ pub(super) async fn session(db: &Link, sid: SessionId) -> Result<bool, StoreFail
     exists(db, LOCK, params![bytes(sid.0)]).await
 }
 
-/// Has others wait who change a session of this account, whose own lock is held: none comes in.
+/// Has others wait who change a session of this account, whose own lock is held: none comes in. They can
+/// be very many, and so each statement from here on has as long as the act has.
 pub(super) async fn sessions_of(db: &Link, account: AccountId) -> Result<(), StoreFailed> {
     const LOCK: &str = "SELECT count(*) FROM
         (SELECT 1 FROM session WHERE account = $1 ORDER BY sid FOR UPDATE) AS locked";
+    db.perform("SET LOCAL statement_timeout = '1min'").await?;
     db.query(LOCK, params![bytes(account.0)]).await?;
     Ok(())
 }

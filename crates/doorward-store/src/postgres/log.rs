@@ -84,8 +84,9 @@ pub(super) async fn append_one(
     append(db, &[revoke(revoked, not_before)]).await
 }
 
-/// Takes numbers and appends under them. The lock on the head is held until the commit.
-async fn append(db: &Link, revocations: &[Revocation]) -> Result<(), StoreFailed> {
+/// Takes numbers and appends under them. The lock on the head is held until the commit: whatever else
+/// an act does comes before.
+pub(super) async fn append(db: &Link, revocations: &[Revocation]) -> Result<(), StoreFailed> {
     const APPEND: &str = "WITH head AS (UPDATE revocation_head SET seq = seq + $5
             RETURNING seq - $5 AS before)
         INSERT INTO revocation (seq, kind, id, not_before, expires_at)

@@ -94,8 +94,8 @@ impl PersonalTokens for PostgresStore {
                 if change(&db, END, params![bytes(id.0), bytes(account.0)]).await? == 0 {
                     return Ok(Verdict::Undo(false));
                 }
-                log::append_one(&db, Revoked::Token(id), now).await?;
                 events::keep(&db, &event).await?;
+                log::append_one(&db, Revoked::Token(id), now).await?;
                 Ok(Verdict::Keep(true))
             })
             .await

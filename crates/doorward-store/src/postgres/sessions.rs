@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use doorward_core::account::{Epoch, PasswordVersion};
 use doorward_core::binding::Bound;
 use doorward_core::retired::Retired;
-use doorward_core::revocation::Revoked;
+use doorward_core::revocation::{Revocation, Revoked, revoke};
 use doorward_core::session::{Carrier, Device, Lifetimes, Owner, Session, Touch};
 use doorward_wire::jose::Thumbprint;
 use doorward_wire::{AccountId, SecretDigest, SessionId, UnixTime};
@@ -127,11 +127,13 @@ impl Sessions for PostgresStore {
         ending: Ending,
     ) -> Result<u64, StoreFailed> {
         self.acts
-            .act(ending, move |db, ending| async move {
+            .long_act(ending, move |db, ending| async move {
                 locks::account(&db, account).await?;
                 locks::sessions_of(&db, account).await?;
                 move_epoch(&db, account, except).await?;
-                Ok(Verdict::Keep(end_all_of(&db, account, except, &ending).await?))
+                let ended = end_all_before_log(&db, account, except, &ending).await?;
+                log::append(&db, &ended).await?;
+                Ok(Verdict::Keep(ended.len() as u64))
             })
             .await
     }
@@ -283,8 +285,26 @@ async fn replace(db: &Link, new: &NewSession) -> Result<(), StoreFailed> {
     Ok(())
 }
 
-/// Puts a session under its new key, as part of an act.
-pub(super) async fn rename(db: &Link, new: &NewSecret) -> Acted<Result<(), SessionError>> {
+/// Puts a session under its new key.
+async fn rename(db: &Link, new: &NewSecret) -> Acted<Result<(), SessionError>> {
+    let renamed = rename_before_log(db, new).await?;
+    if let Verdict::Keep(Ok(())) = renamed {
+        log::append(db, &[new_proof(new)]).await?;
+    }
+    Ok(renamed)
+}
+
+/// What the log says of a session that is put under its new key.
+pub(super) fn new_proof(new: &NewSecret) -> Revocation {
+    let session = &new.renamed.session;
+    revoke(Revoked::Proof(session.sid), session.proved_at)
+}
+
+/// Puts a session under its new key, as part of an act that says so in the log at its end.
+pub(super) async fn rename_before_log(
+    db: &Link,
+    new: &NewSecret,
+) -> Acted<Result<(), SessionError>> {
     let (renamed, session) = (&new.renamed, &new.renamed.session);
     if !is_admitted(db, session, Some(new.proved)).await? {
         return Ok(Verdict::Undo(Err(SessionError::Gone)));
@@ -303,7 +323,6 @@ pub(super) async fn rename(db: &Link, new: &NewSecret) -> Acted<Result<(), Sessi
     {
         return Ok(Verdict::Undo(Err(SessionError::Taken)));
     }
-    log::append_one(db, Revoked::Proof(session.sid), session.proved_at).await?;
     events::keep(db, &new.event).await?;
     Ok(Verdict::Keep(Ok(())))
 }
@@ -366,30 +385,29 @@ pub(super) async fn end(
     db.changes_sessions([sid]);
     let ended = first(db, END, params![bytes(sid.0)], owner).await?;
     let Some(owner) = ended else { return Ok(false) };
-    log::append_ends(db, &[sid], ending.now).await?;
     events::keep(db, &ending.event_of(sid, owner, n)).await?;
+    log::append_ends(db, &[sid], ending.now).await?;
     Ok(true)
 }
 
-/// Ends every session of an account but `except`, as part of an act that holds them, and says how many.
-pub(super) async fn end_all_of(
+/// Ends every session of an account but `except`, as part of an act that holds them and says so in the
+/// log at its end: in these words.
+pub(super) async fn end_all_before_log(
     db: &Link,
     account: AccountId,
     except: Option<SessionId>,
     ending: &Ending,
-) -> Result<u64, StoreFailed> {
+) -> Result<Vec<Revocation>, StoreFailed> {
     const ALL: &str = "DELETE FROM session WHERE account = $1 AND sid IS DISTINCT FROM $2
         RETURNING sid, account, epoch";
     let asked = params![bytes(account.0), except.map(|sid| bytes(sid.0))];
     let read = |row: &mut Columns<'_>| Ok((SessionId(row.id()?), owner(row)?));
     let mut ended = all(db, ALL, asked, read).await?;
     ended.sort_by_key(|(sid, _)| *sid);
-    let sids: Vec<_> = ended.iter().map(|(sid, _)| *sid).collect();
-    db.changes_sessions(sids.iter().copied());
-    log::append_ends(db, &sids, ending.now).await?;
+    db.changes_sessions(ended.iter().map(|(sid, _)| *sid));
     let told = ended.iter().zip(0..).map(|((sid, owner), n)| ending.event_of(*sid, *owner, n));
     events::keep_all(db, &told.collect::<Vec<_>>()).await?;
-    Ok(ended.len() as u64)
+    Ok(ended.iter().map(|(sid, _)| revoke(Revoked::Session(*sid), ending.now)).collect())
 }
 
 /// Moves an account's epoch, as part of an act. The session `except` joins the new one, if it was of

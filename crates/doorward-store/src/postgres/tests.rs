@@ -11,6 +11,7 @@ mod histories;
 mod model;
 mod races;
 mod schema;
+mod speed;
 mod tls;
 
 async fn connect(database: &Database) -> Arc<PostgresStore> {
