@@ -94,6 +94,7 @@ mod sweep;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod touch;
 mod visits;
 mod words;
 

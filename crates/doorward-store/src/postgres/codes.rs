@@ -12,7 +12,7 @@ use doorward_wire::{ClientId, SecretDigest, SessionId, TokenId, UnixTime};
 use super::acts::{Acted, Verdict};
 use super::columns::{Bytes, Columns, bytes, change, exists, first, params, rows, whole};
 use super::link::Link;
-use super::{PostgresStore, log, refresh, sessions};
+use super::{PostgresStore, log, refresh, sessions, touch};
 use crate::Codes;
 use crate::act::{RedeemError, Redeemed, Redeeming, StoreFailed};
 
@@ -96,7 +96,7 @@ async fn redeem(db: &Link, asked: &Redeeming) -> Acted<Result<Redeemed, RedeemEr
         let token = RefreshToken { key, sid, grant, issued_at, used: None };
         refresh::insert_new(db, &token, None).await?;
     }
-    sessions::touch(db, sid, live.used(asked.now).from(None)).await?;
+    touch::one(db, sid, live.used(asked.now).from(None)).await?;
     Ok(Verdict::Keep(Ok(Redeemed { live, device, grant })))
 }
 

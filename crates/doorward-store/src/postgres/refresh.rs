@@ -15,7 +15,7 @@ use doorward_wire::{ClientId, SecretDigest, SessionId, UnixTime};
 use super::acts::{Acted, Verdict};
 use super::columns::{Bytes, Columns, all, bytes, change, first, params, whole};
 use super::link::Link;
-use super::{PostgresStore, locks, sessions};
+use super::{PostgresStore, locks, sessions, touch};
 use crate::RefreshTokens;
 use crate::act::{Presented, RotateError, Rotated, StoreFailed};
 
@@ -102,7 +102,7 @@ async fn rotate(db: &Link, presented: &Presented) -> Acted<Result<Rotated, Rotat
             return Ok(Verdict::Keep(Err(RotateError::Reused(sid))));
         }
     };
-    sessions::touch(db, sid, live.used(now).from(presented.ip)).await?;
+    touch::one(db, sid, live.used(now).from(presented.ip)).await?;
     Ok(Verdict::Keep(Ok(Rotated { live, device, grant: kept.token.grant, salt })))
 }
 

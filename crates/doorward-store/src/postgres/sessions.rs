@@ -16,7 +16,7 @@ use super::columns::{
 use super::fault::is_taken;
 use super::link::Link;
 use super::words::{assurance, assurance_number, carrier, carrier_number, method_bits, methods};
-use super::{PostgresStore, accounts, data, events, locks, log, refresh, sweep, visits};
+use super::{PostgresStore, accounts, data, events, locks, log, refresh, sweep, touch, visits};
 use crate::Sessions;
 use crate::act::{Ending, Found, NewSecret, NewSession, Page, SessionError, StoreFailed, Swept};
 use crate::recent::{Begun, Changed};
@@ -103,7 +103,7 @@ impl Sessions for PostgresStore {
         touches.sort_by_key(|(sid, _)| *sid);
         self.acts
             .act(touches, |db, touches| async move {
-                touch_all(&db, &touches).await?;
+                touch::all(&db, &touches).await?;
                 Ok(Verdict::Keep(()))
             })
             .await
@@ -151,55 +151,6 @@ impl Sessions for PostgresStore {
 /// Finds a session and its account.
 pub(super) async fn find(db: &Link, sid: SessionId) -> Result<Option<Found>, StoreFailed> {
     first(db, select!("WHERE s.sid = $1"), params![bytes(sid.0)], found).await
-}
-
-/// Writes a use of a session, as part of an act.
-pub(super) async fn touch(db: &Link, sid: SessionId, used: Touch) -> Result<(), StoreFailed> {
-    touch_all(db, &[(sid, used)]).await
-}
-
-/// Writes uses of sessions, given by rising id, as part of an act: in as many goes as one session was
-/// used times.
-async fn touch_all(db: &Link, touches: &[(SessionId, Touch)]) -> Result<(), StoreFailed> {
-    let mut turn = 0;
-    loop {
-        let of_one = touches.chunk_by(|(left, _), (right, _)| left == right);
-        let now: Vec<_> = of_one.filter_map(|of_one| of_one.get(turn)).collect();
-        if now.is_empty() {
-            return Ok(());
-        }
-        touch_each(db, &now).await?;
-        turn += 1;
-    }
-}
-
-/// Writes a use of each session. The numbers of the levels sort as the levels do.
-async fn touch_each(db: &Link, touches: &[&(SessionId, Touch)]) -> Result<(), StoreFailed> {
-    const LOCK: &str = "SELECT count(*) FROM (SELECT 1 FROM session WHERE sid = ANY ($1)
-        ORDER BY sid FOR NO KEY UPDATE) AS locked";
-    const TOUCH: &str = "UPDATE session SET seen_at = greatest(session.seen_at, used.seen_at),
-            acr = CASE WHEN session.generation = used.generation
-                THEN least(session.acr, used.acr) ELSE session.acr END,
-            ip = CASE WHEN session.generation = used.generation AND session.seen_at < used.seen_at
-                THEN coalesce(used.ip, session.ip) ELSE session.ip END
-        FROM unnest($1::bytea[], $2::bigint[], $3::bigint[], $4::smallint[], $5::text[])
-            AS used (sid, seen_at, generation, acr, ip)
-        WHERE session.sid = used.sid";
-    let each = || touches.iter();
-    let sids: Vec<_> = each().map(|(sid, _)| bytes(sid.0)).collect();
-    if touches.len() > 1 {
-        db.query(LOCK, params![sids]).await?;
-    }
-    let row = params![
-        sids,
-        each().map(|(_, used)| whole(used.seen_at.0)).collect::<Vec<_>>(),
-        each().map(|(_, used)| i64::from(used.generation)).collect::<Vec<_>>(),
-        each().map(|(_, used)| assurance_number(used.acr)).collect::<Vec<_>>(),
-        each().map(|(_, used)| used.ip.map(|ip| ip.to_string())).collect::<Vec<_>>(),
-    ];
-    db.changes_sessions(each().map(|(sid, _)| *sid));
-    change(db, TOUCH, row).await?;
-    Ok(())
 }
 
 /// Keeps a new session, as part of an act.
