@@ -110,6 +110,29 @@ impl Server {
         (server, port)
     }
 
+    /// A standby of this server, for this test alone: this one acknowledges nothing from here on that the
+    /// standby has not on its disk.
+    #[must_use]
+    pub fn standby(&self) -> Self {
+        let standby = Self { folder: own_folder(), is_own: true, ..*self };
+        standby.claim();
+        let from = format!("host={} port={} user={OWNER}", self.folder(), self.port());
+        let mut copy = as_somebody("pg_basebackup");
+        must(copy.args(["-R", "--no-sync", "-c", "fast", "-d", &from, "-D"]).arg(standby.data()));
+        watch(std::process::id(), &standby.folder);
+        standby.start();
+        self.sql("postgres", "ALTER SYSTEM SET synchronous_standby_names = '*'");
+        self.sql("postgres", "SELECT pg_reload_conf()");
+        standby
+    }
+
+    /// Makes a standby a server that takes writes, and waits for nobody.
+    pub fn promote(&self) {
+        self.control(&["promote"]);
+        self.sql("postgres", "ALTER SYSTEM SET synchronous_standby_names = ''");
+        self.sql("postgres", "SELECT pg_reload_conf()");
+    }
+
     /// A fresh database.
     #[must_use]
     pub fn database(&self) -> Database {
@@ -194,13 +217,18 @@ impl Server {
         if data.exists() {
             fs::remove_dir_all(&data).unwrap();
         }
-        let (user, group) = somebody();
-        chown(&self.folder, Some(user), Some(group)).unwrap();
-        fs::set_permissions(&self.folder, fs::Permissions::from_mode(0o700)).unwrap();
+        self.claim();
         let words = ["-U", OWNER, "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"];
         let mut make = as_somebody("initdb");
         must(make.args(words).arg("-D").arg(&data));
         watch(needed_by, &self.folder);
+    }
+
+    /// Gives the folder to whoever runs the server, and to nobody else.
+    fn claim(&self) {
+        let (user, group) = somebody();
+        chown(&self.folder, Some(user), Some(group)).unwrap();
+        fs::set_permissions(&self.folder, fs::Permissions::from_mode(0o700)).unwrap();
     }
 
     fn control(&self, words: &[&str]) {

@@ -104,6 +104,43 @@ async fn what_was_acknowledged_before_a_crash_of_the_server_is_there_after_it() 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_failover_to_a_standby_that_was_waited_for_loses_nothing() {
+    let first = Server::own(Durability::Full);
+    first.sql("postgres", "CREATE DATABASE kept");
+    let second = first.standby();
+    let hosts = |server: &Server| {
+        let url = server.url("kept");
+        url.split('@').nth(1).unwrap().split('/').next().unwrap().to_owned()
+    };
+    // The standby comes first, and is passed over for as long as it takes no writes.
+    let url = format!("postgresql://doorward@{},{}/kept", hosts(&second), hosts(&first));
+    let store = Arc::new(PostgresStore::connect(&url).await.unwrap());
+    let alone = PostgresStore::connect(&second.url("kept")).await;
+    check_message(alone, "does not allow writes");
+    let (mut writers, count) = (JoinSet::new(), Arc::new(AtomicU64::new(0)));
+    for n in 0..1000 {
+        let (store, count) = (Arc::clone(&store), Arc::clone(&count));
+        writers.spawn(async move {
+            let kept = store.open_session(anonymous(n)).await.is_ok();
+            count.fetch_add(u64::from(kept), Ordering::Relaxed);
+            (n, kept)
+        });
+    }
+    while count.load(Ordering::Relaxed) < 50 {
+        sleep(Duration::from_millis(1)).await;
+    }
+    tokio::task::block_in_place(|| first.crash());
+    let kept = writers.join_all().await;
+    tokio::task::block_in_place(|| second.promote());
+    eventually(|| async { store.probe(after(1)).await }).await;
+    for (n, _) in kept.iter().filter(|(_, kept)| *kept) {
+        let found = eventually(|| async { store.session_by_key(key(*n)).await }).await;
+        assert!(found.is_some(), "session {n} was acknowledged");
+    }
+    assert!(kept.iter().any(|(_, kept)| *kept) && kept.iter().any(|(_, kept)| !kept));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_connection_that_is_cut_fails_one_act_at_most_and_is_made_anew() {
     let (store, database) = fresh().await;
     store.open_session(anonymous(1)).await.unwrap();
