@@ -18,7 +18,7 @@
 //!    adds what is counted for each account;
 //! 3. the client;
 //! 4. the session, or sessions by rising id: whoever writes anything that hangs from one;
-//! 5. what hangs from it: data, refresh tokens, codes, bindings;
+//! 5. what hangs from it: data, refresh tokens, codes, bindings; then events and notices;
 //! 6. the head of the revocation log: the number of an entry is taken under the lock on its one row,
 //!    which is held until the commit. So numbers have no gap, and none becomes visible before the one
 //!    below it;

@@ -74,6 +74,8 @@ impl Address {
         let hint = if cause.contains("TLS") && self.config.get_ssl_mode() == SslMode::Prefer {
             " (the server offers TLS, and so its certificate is verified: name its authority with \
              sslrootcert=, or on a trusted network set sslmode=disable)"
+        } else if cause.contains("does not allow writes") {
+            " (it is a standby: name the primary too)"
         } else {
             ""
         };

@@ -140,6 +140,19 @@ async fn a_failover_to_a_standby_that_was_waited_for_loses_nothing() {
     assert!(kept.iter().any(|(_, kept)| *kept) && kept.iter().any(|(_, kept)| !kept));
 }
 
+/// A server that is told to wait no longer for its standby calls the commit a success, and so none of our
+/// timeouts may tell it that.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_standby_that_is_waited_for_has_not_got_is_not_acknowledged() {
+    let first = Server::own(Durability::Full);
+    first.sql("postgres", "CREATE DATABASE kept");
+    let store = PostgresStore::connect(&first.url("kept")).await.unwrap();
+    let second = first.standby();
+    eventually(|| async { store.open_session(anonymous(1)).await.map_err(failed) }).await;
+    tokio::task::block_in_place(|| second.crash());
+    check_message(store.open_session(anonymous(2)).await.map_err(failed), "in time");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_connection_that_is_cut_fails_one_act_at_most_and_is_made_anew() {
     let (store, database) = fresh().await;
