@@ -104,6 +104,8 @@ async fn tokens_from_before_the_logout_are_worth_nothing_whichever_of_them_signe
             let request = server.client().request(&method, &path).bearer(&kept.access);
             let request = if path.ends_with("/account/tokens") && method == "POST" {
                 request.json(&json!({"name": "x"}))
+            } else if path.ends_with("/sites/check") {
+                request.json(&json!({"method": "GET", "url": "http://localhost/"}))
             } else if path.ends_with("/password") || path.ends_with("/reauthenticate") {
                 request.json(&json!({"password": "x", "current": "x", "new": "x"}))
             } else {

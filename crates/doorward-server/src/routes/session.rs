@@ -107,7 +107,6 @@ pub async fn end_one(
 
 /// What every ending reads from its query.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct WaitQuery {
     /// Read by [`Wait::read`].
     pub(super) wait: Option<String>,
