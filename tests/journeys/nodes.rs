@@ -226,6 +226,23 @@ async fn a_server_that_is_cut_off_lets_nobody_in_by_what_it_remembers() {
     }
 }
 
+/// Nothing of a secret is on the command line.
+#[tokio::test]
+async fn a_server_takes_its_secrets_from_files_that_the_environment_names() {
+    let (cluster, [a]) = Cluster::of::<1>().await;
+    let ada = a.member("ada").await;
+    let data = Data::fresh();
+    let (store, key) = (data.beside("store"), a.process.data().path().join("master.key"));
+    std::fs::write(&store, format!("{}\n", cluster.database.url())).unwrap();
+    let store = format!("DOORWARD_SERVER__STORE_FILE={}", store.display());
+    let key = format!("DOORWARD_SERVER__MASTER_KEY_FILE={}", key.display());
+    let args = ["--url", PRODUCTION, "--trusted-proxy", "127.0.0.1/32"];
+    let b = Node { process: data.start_through(&["env", &store, &key], &args).await };
+    assert!(!data.path().join("master.key").exists(), "none is drawn");
+    let tokens = a.tokens(&ada).await;
+    b.whoami(&tokens.access).await.must_be(200);
+}
+
 #[tokio::test]
 async fn a_server_with_another_master_key_or_no_database_says_what_is_wrong() {
     let (cluster, [_a]) = Cluster::of::<1>().await;

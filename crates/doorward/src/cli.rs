@@ -235,6 +235,7 @@ fn run_server(flags: ServeFlags, started: Stopwatch) -> Result<(), Outcome> {
         let error = anyhow::anyhow!("this version serves no metrics\nTry: --metrics off");
         return Err(Outcome::Misconfigured(error));
     }
+    let tells = flags.store.as_deref().is_some_and(config::tells_a_password);
     let flags = Flags {
         config: flags.config,
         listen: flags.listen,
@@ -252,6 +253,12 @@ fn run_server(flags: ServeFlags, started: Stopwatch) -> Result<(), Outcome> {
     let places = places.map_err(Outcome::Misconfigured)?;
     let filter = config::log_filter().or_else(|| config.log.filter.clone());
     telemetry::start(filter.as_deref().unwrap_or("info")).map_err(Outcome::Misconfigured)?;
+    if tells {
+        tracing::warn!(
+            "everybody on this machine can read the password in --store; try: a file with the address, named \
+             by DOORWARD_SERVER__STORE_FILE"
+        );
+    }
     Ok(block_on(serve::serve(config, places, open_browser, started))?)
 }
 

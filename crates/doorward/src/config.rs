@@ -285,8 +285,10 @@ fn with_environment(mut table: toml::Table) -> anyhow::Result<Config> {
         let Some(section_table) = entry.as_table_mut() else {
             bail!("{name} cannot be set in the environment\nTry: write [[{section}]] in a file");
         };
-        let literal = toml::from_str::<toml::Table>(&format!("value = {value}"));
-        let parsed = literal.ok().and_then(|mut table| table.remove("value"));
+        // A secret is text, whatever it looks like: no error shows it.
+        let literal = (!is_secret(&key)).then(|| format!("value = {value}"));
+        let literal = literal.and_then(|literal| toml::from_str::<toml::Table>(&literal).ok());
+        let parsed = literal.and_then(|mut table| table.remove("value"));
         section_table.insert(key, parsed.unwrap_or(toml::Value::String(value)));
         let alone: toml::Table = [(section, entry_of(section_table))].into_iter().collect();
         alone.try_into::<Config>().map_err(|error| fault::in_environment(&error, name))?;
@@ -321,6 +323,14 @@ pub fn log_filter() -> Option<String> {
 pub fn has_desktop() -> bool {
     let set = |name| std::env::var_os(name).is_some();
     (set("DISPLAY") || set("WAYLAND_DISPLAY")) && !set("CI") && !set("SSH_CONNECTION")
+}
+
+/// Whether an address has a password in it, which everybody on the machine can read on a command line.
+#[must_use]
+pub fn tells_a_password(url: &str) -> bool {
+    let authority = url.split_once("://").map(|(_, rest)| rest.split('/').next().unwrap_or(rest));
+    let user = authority.and_then(|authority| authority.rsplit_once('@'));
+    user.is_some_and(|(user, _)| user.contains(':')) || url.contains("password=")
 }
 
 impl Config {

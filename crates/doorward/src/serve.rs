@@ -23,7 +23,7 @@ use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 
 use crate::clock::{self, Stopwatch};
-use crate::config::{self, Config};
+use crate::config::{self, Config, StorePlace};
 use crate::data_dir::{DataDir, Lock};
 use crate::open::{self, Extras};
 use crate::places::PlaceDatabase;
@@ -54,7 +54,9 @@ pub async fn serve(
     let open = Open::of(&config, bound.port(), places).await?;
     let stop = stop_signal()?;
     let (folder, link) = (open.folder.path(), open.link.as_deref());
-    announce(&open.app, &Announcement { bound, folder, is_new: open.is_new, link }, started);
+    let is_shared = matches!(open.folder.store(), StorePlace::Postgres(_));
+    let what = Announcement { bound, folder, is_new: open.is_new, is_shared, link };
+    announce(&open.app, &what, started);
     if link.is_some() && open_browser {
         show_in_browser(open.app.settings.site.issuer());
     }
@@ -199,6 +201,7 @@ struct Announcement<'a> {
     bound: SocketAddr,
     folder: &'a Path,
     is_new: bool,
+    is_shared: bool,
     link: Option<&'a str>,
 }
 
@@ -223,6 +226,9 @@ fn announce(app: &App, what: &Announcement<'_>, started: Stopwatch) {
     say(format!("  sign in   {url}/"));
     let note = if what.is_new { " (new: database, master key)" } else { "" };
     say(format!("  data      {}{note}", what.folder.display()));
+    if what.is_shared {
+        say("  store     PostgreSQL");
+    }
     if let Some(link) = what.link {
         say("\n  Create the first administrator — the link works once, for 30 minutes:");
         say(format!("  {link}        (again: doorward admin link)"));

@@ -115,3 +115,13 @@ fn a_site_that_says_nonsense_is_refused() {
     let settings = toml::from_str::<Config>(&with(good)).unwrap().settings(1).unwrap();
     assert_eq!(settings.sites.configured().iter().count(), 1);
 }
+
+#[test]
+fn a_password_in_an_address_is_noticed() {
+    for told in ["postgres://me:secret@host/db", "postgres://host/db?user=me&password=secret"] {
+        assert!(tells_a_password(told), "{told}");
+    }
+    for quiet in ["postgres://me@host:5432/db", "postgres:///db", "sqlite:/a:b@c", "sqlite:x"] {
+        assert!(!tells_a_password(quiet), "{quiet}");
+    }
+}
