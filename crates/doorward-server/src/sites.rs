@@ -63,20 +63,32 @@ impl ProtectedSites {
         Arc::clone(&self.now.read().all)
     }
 
-    /// Takes up what the store has. One that cannot be read is told of, and counts as none: nobody is let
-    /// in there.
+    /// Takes up what the store has. One that cannot be read is told of, and closed: a wildcard that covers it
+    /// must not decide in its place.
     pub async fn look(&self, store: &dyn Store) -> Result<(), StoreFailed> {
         let _one_at_a_time = self.looking.lock().await;
         let kept = store.sites().await?;
         if self.now.read().kept == kept {
             return Ok(());
         }
-        let read = |kept: &KeptSite| match read(kept) {
-            Ok(site) => Some(site),
-            Err(fault) => {
-                tracing::error!(origin = kept.origin, fault, "a kept site cannot be read");
-                None
-            }
+        let read = |kept: &KeptSite| {
+            read(kept)
+                .map_err(|fault| {
+                    tracing::error!(
+                        origin = kept.origin,
+                        fault,
+                        "a kept site cannot be read: it is closed"
+                    );
+                })
+                .or_else(|()| {
+                    let (rules, otherwise) = (Vec::new(), Admission::Nobody);
+                    OriginPattern::parse(&kept.origin).map(|origin| Site {
+                        origin,
+                        rules,
+                        otherwise,
+                    })
+                })
+                .ok()
         };
         let all = Arc::new(self.configured.and(kept.iter().filter_map(read).collect()));
         *self.now.write() = Now { kept, all };
@@ -251,6 +263,26 @@ mod tests {
         let site = document.site("https://Wiki.example.com:443").unwrap();
         assert_eq!(site.origin.to_string(), "https://wiki.example.com");
         assert_eq!(SiteDocument::of(&site), document);
+    }
+
+    /// A newer server may keep what this one cannot read.
+    #[tokio::test]
+    async fn a_kept_site_that_cannot_be_read_is_closed_and_not_a_wildcards() {
+        let store = doorward_store::memory::MemoryStore::default();
+        let wildcard = SiteDocument::default().site("https://*.example.com").unwrap();
+        let sites = ProtectedSites::from(Sites::of(vec![wildcard]).unwrap());
+        let kept = KeptSite {
+            origin: "https://admin.example.com".to_owned(),
+            document: r#"{"roles":["auditor"]}"#.to_owned(),
+            changed_at: doorward_wire::UnixTime(0),
+        };
+        let event = doorward_store::conformance::sample::event(1);
+        doorward_store::Sites::keep_site(&store, kept, 10, event).await.unwrap();
+        sites.look(&store).await.unwrap();
+        let now = sites.now();
+        let origin = |host| doorward_core::site::Origin::of("https", host).unwrap();
+        assert_eq!(now.find(&origin("admin.example.com")).unwrap().otherwise, Admission::Nobody);
+        assert_ne!(now.find(&origin("wiki.example.com")).unwrap().otherwise, Admission::Nobody);
     }
 
     #[test]

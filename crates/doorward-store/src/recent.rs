@@ -118,16 +118,20 @@ impl Recent {
     pub(crate) fn find(&self, key: SecretDigest) -> Option<Found> {
         let shard = self.shard(key).lock();
         let read = shard.get(&key)?;
-        if read.begun.elapsed() >= self.bound {
-            return None;
+        self.counts(&read.found, Begun(read.begun)).then(|| read.found.clone())
+    }
+
+    /// Whether what was asked for then counts still: it is not too long ago, and nothing of it has changed.
+    pub(crate) fn counts(&self, found: &Found, Begun(begun): Begun) -> bool {
+        if begun.elapsed() >= self.bound {
+            return false;
         }
         let changed = self.changed.read();
         // At the very moment that the read began, or later.
-        let is_changed = |what| changed.get(&what).is_some_and(|at| *at >= read.begun);
-        let Found { session, account, .. } = &read.found;
-        let is_other = is_changed(Changed::Session(session.sid))
-            || account.as_ref().is_some_and(|it| is_changed(Changed::Account(it.id)));
-        (!is_other).then(|| read.found.clone())
+        let is_changed = |what| changed.get(&what).is_some_and(|at| *at >= begun);
+        let Found { session, account, .. } = found;
+        !is_changed(Changed::Session(session.sid))
+            && !account.as_ref().is_some_and(|it| is_changed(Changed::Account(it.id)))
     }
 
     /// Remembers what the store has said.

@@ -62,7 +62,7 @@ pub async fn keep(
     let kept = KeptSite { origin: name.to_string(), document, changed_at: app.ambient.now() };
     let event = told(app, EventKind::SiteKept, (caller, &name), from);
     let keeping = app.store.keep_site(kept, KEPT_MAX, event).await?;
-    app.settings.sites.look(&*app.store).await?;
+    take_up(app).await;
     match keeping {
         SiteKeeping::New => Ok((site, true)),
         SiteKeeping::Replaced => Ok((site, false)),
@@ -70,7 +70,7 @@ pub async fn keep(
     }
 }
 
-/// Removes a site: nobody is let in there any more.
+/// Removes a site: nobody is let in there any more, unless a wildcard covers it.
 pub async fn remove(
     app: &App,
     caller: &Caller,
@@ -80,8 +80,15 @@ pub async fn remove(
     let name = unconfigured(app, OriginPattern::parse(origin)?)?;
     let event = told(app, EventKind::SiteRemoved, (caller, &name), from);
     let was_there = app.store.remove_site(&name.to_string(), event).await?;
-    app.settings.sites.look(&*app.store).await?;
+    take_up(app).await;
     if was_there { Ok(()) } else { Err(SiteError::Unknown) }
+}
+
+/// Takes up what was just kept, for certain. If it cannot be read now, it is within a second.
+async fn take_up(app: &App) {
+    if let Err(failure) = app.settings.sites.look(&*app.store).await {
+        tracing::error!(%failure, "a change of the sites is kept, and was not taken up yet");
+    }
 }
 
 fn unconfigured(app: &App, origin: OriginPattern) -> Result<OriginPattern, SiteError> {

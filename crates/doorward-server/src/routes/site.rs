@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use doorward_core::site::{Site, Verdict};
+use doorward_core::site::{OriginPattern, Site, Verdict};
 use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -37,8 +37,8 @@ pub async fn show(
     Path(origin): Path<String>,
 ) -> Result<Response, Problem> {
     let sites = app.settings.sites.now();
-    let site = sites.iter().find(|site| site.origin.to_string() == origin);
-    let site = site.ok_or_else(Problem::not_found)?;
+    let origin = OriginPattern::parse(&origin).map_err(|_| Problem::not_found())?;
+    let site = sites.of_pattern(&origin).ok_or_else(Problem::not_found)?;
     Ok(axum::Json(shape(&app, site)).into_response())
 }
 
