@@ -71,29 +71,21 @@ impl ProtectedSites {
         if self.now.read().kept == kept {
             return Ok(());
         }
-        let read = |kept: &KeptSite| {
-            read(kept)
-                .map_err(|fault| {
-                    tracing::error!(
-                        origin = kept.origin,
-                        fault,
-                        "a kept site cannot be read: it is closed"
-                    );
-                })
-                .or_else(|()| {
-                    let (rules, otherwise) = (Vec::new(), Admission::Nobody);
-                    OriginPattern::parse(&kept.origin).map(|origin| Site {
-                        origin,
-                        rules,
-                        otherwise,
-                    })
-                })
-                .ok()
-        };
-        let all = Arc::new(self.configured.and(kept.iter().filter_map(read).collect()));
+        let all = Arc::new(self.configured.and(kept.iter().filter_map(read_or_closed).collect()));
         *self.now.write() = Now { kept, all };
         Ok(())
     }
+}
+
+/// A kept site, or a closed one in its place.
+fn read_or_closed(kept: &KeptSite) -> Option<Site> {
+    let fault = match read(kept) {
+        Ok(site) => return Some(site),
+        Err(fault) => fault,
+    };
+    tracing::error!(origin = kept.origin, fault, "a kept site cannot be read: it is closed");
+    let origin = OriginPattern::parse(&kept.origin).ok()?;
+    Some(Site { origin, rules: Vec::new(), otherwise: Admission::Nobody })
 }
 
 fn read(kept: &KeptSite) -> Result<Site, String> {
