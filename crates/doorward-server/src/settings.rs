@@ -32,7 +32,7 @@ pub const COOKIE_COUNT_MAX: usize = 180;
 
 /// How long a server that shares its store, or a guard that follows its log, goes by what it knows, at the
 /// most, without having heard that there is nothing else.
-pub const STALE_MAX: Duration = Duration::from_secs(1);
+pub const STALE_MAX: Duration = doorward_store::postgres::STALE_MAX;
 
 /// The longest a request may take.
 pub const REQUEST_TIME_MAX: Duration = Duration::from_secs(30);

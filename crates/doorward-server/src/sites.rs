@@ -16,6 +16,7 @@ use doorward_store::Store;
 use doorward_store::act::{KeptSite, StoreFailed};
 use parking_lot::RwLock;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 /// How often a server looks for sites that were kept elsewhere.
 pub const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -55,6 +56,21 @@ impl ProtectedSites {
     #[must_use]
     pub fn configured(&self) -> &Sites {
         &self.configured
+    }
+
+    /// Whether the configuration has a site of just this pattern.
+    #[must_use]
+    pub fn is_configured(&self, origin: &OriginPattern) -> bool {
+        self.configured.of_pattern(origin).is_some()
+    }
+
+    /// A site as it is told to administrators.
+    #[must_use]
+    pub fn document(&self, site: &Site) -> Value {
+        let mut document = json!(SiteDocument::of(site));
+        document["origin"] = site.origin.to_string().into();
+        document["configured"] = self.is_configured(&site.origin).into();
+        document
     }
 
     /// All that count now.
@@ -234,8 +250,6 @@ impl Said {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]

@@ -1,7 +1,10 @@
 //! What follows from an act by itself, the same for every backend.
 
+use std::collections::HashMap;
+
 use doorward_core::account::{Account, PasswordVersion};
 use doorward_core::event::{Event, EventKind};
+use doorward_core::revocation::{PlacedToken, Revoked, revoke};
 use doorward_core::session::{Lifetimes, LiveSession, Owner, Session, SessionRefusal};
 use doorward_core::whereabouts::Whereabouts;
 use doorward_wire::{AccountId, EventId, SessionId, UnixTime};
@@ -115,4 +118,23 @@ impl<T> Page<T> {
         items.truncate(limit);
         Self { items, more }
     }
+}
+
+/// Those of the places whose tokens the log ends. By its name each: what is placed is looked at once,
+/// and so is what was revoked.
+pub(crate) fn revoked_among(
+    log: impl Iterator<Item = (Revoked, UnixTime)>,
+    placed: Vec<(u64, PlacedToken)>,
+) -> Vec<u64> {
+    let mut revoked = HashMap::new();
+    for (what, not_before) in log {
+        let latest = revoked.entry(what).or_insert(not_before);
+        *latest = not_before.max(*latest);
+    }
+    let is_revoked = |token: &PlacedToken| {
+        token
+            .hangs_from()
+            .any(|what| revoked.get(&what).is_some_and(|at| token.ends_by(&revoke(what, *at))))
+    };
+    placed.into_iter().filter(|(_, token)| is_revoked(token)).map(|(number, _)| number).collect()
 }

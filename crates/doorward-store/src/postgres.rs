@@ -163,7 +163,7 @@ impl PostgresStore {
     ///
     /// Every read asks the database: right for a command, which reads a few things and ends.
     pub async fn connect(url: &str) -> Result<Self, StoreFailed> {
-        Self::connect_sized(url, false, Sizes::default()).await
+        Self::connect_sized(url, None, Sizes::default()).await
     }
 
     /// Connects to a database as [`connect`](Self::connect) does, and remembers sessions that were read of
@@ -172,7 +172,7 @@ impl PostgresStore {
     /// What another node has done to a session counts here as soon as it is heard of, and after
     /// [`STALE_MAX`] in any case.
     pub async fn connect_as_node(url: &str) -> Result<Self, StoreFailed> {
-        Self::connect_sized(url, true, Sizes::default()).await
+        Self::connect_sized(url, Some(STALE_MAX), Sizes::default()).await
     }
 
     /// Does the steps that a database lacks for this program, takes them back, and says which they are.
@@ -180,12 +180,16 @@ impl PostgresStore {
         Ok(schema::rehearse(&Address::parse(url)?).await?)
     }
 
-    async fn connect_sized(url: &str, remembers: bool, sizes: Sizes) -> Result<Self, StoreFailed> {
+    async fn connect_sized(
+        url: &str,
+        remembered: Option<Duration>,
+        sizes: Sizes,
+    ) -> Result<Self, StoreFailed> {
         let address = Address::parse(url)?;
         schema::migrate(&address).await?;
         let appended = watch::Sender::new(0);
         let readers = Arc::new(Readers::new(address.clone()));
-        let recent = remembers.then(|| Arc::new(Recent::default()));
+        let recent = remembered.map(|bound| Arc::new(Recent::within(bound)));
         let follow = |recent: &Arc<Recent>| {
             Follower::start(Arc::clone(&readers), Arc::clone(recent), appended.subscribe())
         };

@@ -99,14 +99,9 @@ impl<K: Eq + Hash, V> Aging<K, V> {
     }
 }
 
-impl Default for Recent {
-    fn default() -> Self {
-        Self::within(BOUND)
-    }
-}
-
 impl Recent {
-    fn within(bound: Duration) -> Self {
+    /// A memory in which what was read counts for so long.
+    pub(crate) fn within(bound: Duration) -> Self {
         Self {
             shards: std::array::from_fn(|_| Mutex::new(Aging::new())),
             changed: RwLock::new(Aging::new()),
@@ -172,7 +167,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_was_read_counts_for_a_second_from_before_the_store_was_asked() {
-        let recent = Recent::default();
+        let recent = Recent::within(BOUND);
         assert_eq!(recent.find(key(1)), None);
         let begun = Begun::now();
         pass(Duration::from_millis(600)).await;
@@ -186,7 +181,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_has_changed_counts_no_more_and_neither_does_what_was_being_read() {
-        let recent = Recent::default();
+        let recent = Recent::within(BOUND);
         recent.keep(key(1), &found(7), Begun::now());
         recent.keep(key(2), &found(8), Begun::now());
         let before = Begun::now();
@@ -202,7 +197,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_session_counts_no_more_when_its_account_has_changed() {
-        let recent = Recent::default();
+        let recent = Recent::within(BOUND);
         let account = account(3, "ada").account;
         let found = Found { account: Some(account.clone()), ..found(7) };
         recent.keep(key(1), &found, Begun::now());
@@ -215,7 +210,7 @@ mod tests {
     /// A change is remembered for as long as anything that was read before it could count.
     #[tokio::test(start_paused = true)]
     async fn a_change_outlives_what_it_changed_whatever_else_changes() {
-        let recent = Recent::default();
+        let recent = Recent::within(BOUND);
         for step in 0..40 {
             let begun = Begun::now();
             recent.tell([Changed::Session(SessionId(7))]);
@@ -230,7 +225,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn no_more_are_remembered_than_may_be() {
-        let recent = Recent::default();
+        let recent = Recent::within(BOUND);
         let begun = Begun::now();
         for n in 0..COUNT_MAX as u64 + 40_000 {
             recent.keep(key(n), &found(n), begun);

@@ -16,7 +16,7 @@ use tokio::runtime::Runtime;
 use crate::clock::Stopwatch;
 use crate::config::{self, Config, Flags, StorePlace};
 use crate::data_dir::{DataDir, InUse};
-use crate::open;
+use crate::open::{self, Use};
 use crate::places::PlaceDatabase;
 use crate::serve;
 use crate::telemetry;
@@ -168,7 +168,7 @@ fn folder(config: &Config) -> anyhow::Result<DataDir> {
 
 /// Opens the store of a configuration for such a command.
 fn store(config: &Config) -> anyhow::Result<Arc<dyn Store>> {
-    block_on(open::store(&folder(config)?))
+    block_on(open::store(&folder(config)?, Use::Command))
 }
 
 /// Why a command did not do as asked, by exit code.

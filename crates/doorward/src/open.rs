@@ -30,50 +30,58 @@ pub fn ambient() -> Arc<Ambient> {
     Arc::new(Ambient { clock, entropy })
 }
 
-/// Opens the store, for a command.
-pub async fn store(folder: &DataDir) -> anyhow::Result<Arc<dyn Store>> {
-    match folder.store() {
-        StorePlace::File(path) => embedded(path, None),
-        StorePlace::Postgres(url) => {
-            Ok(Arc::new(PostgresStore::connect(url.expose()).await.map_err(unreached)?))
+/// What the store is opened for.
+pub enum Use {
+    /// A command, which reads a few things and ends.
+    Command,
+    /// A server: what it is asked most stands in front of the store. An embedded one has a table of live
+    /// sessions, of this shape.
+    Server(Option<Shape>),
+}
+
+/// Opens the store.
+pub async fn store(folder: &DataDir, what_for: Use) -> anyhow::Result<Arc<dyn Store>> {
+    match (folder.store(), what_for) {
+        (StorePlace::File(path), Use::Server(Some(shape))) => {
+            embedded(path, SqliteStore::open_with_table(path, shape))
+        }
+        (StorePlace::File(path), Use::Command | Use::Server(None)) => {
+            embedded(path, SqliteStore::open(path))
+        }
+        (StorePlace::Postgres(url), Use::Command) => {
+            shared(PostgresStore::connect(url.expose()).await)
+        }
+        (StorePlace::Postgres(url), Use::Server(_)) => {
+            shared(PostgresStore::connect_as_node(url.expose()).await)
         }
     }
 }
 
-/// Opens the store and the master key that its signing keys are sealed with, for a command.
+/// Opens the store and the master key that its signing keys are sealed with.
 pub async fn with_key(
     folder: &DataDir,
+    what_for: Use,
     entropy: &dyn Entropy,
 ) -> anyhow::Result<(Arc<dyn Store>, MasterKey)> {
     if let StorePlace::File(path) = folder.store() {
         // The key first: a database without its key is found out before it is touched.
         let master = folder.master_key(entropy, path.exists())?;
-        return Ok((embedded(path, None)?, master));
+        return Ok((store(folder, what_for).await?, master));
     }
-    let store = store(folder).await?;
+    let store = store(folder, what_for).await?;
     let is_sealed = !store.keys().await?.is_empty();
     Ok((store, folder.master_key(entropy, is_sealed)?))
 }
 
-/// Opens the same for a server: with a table of live sessions in front of an embedded database, and what was
-/// read of late in front of another.
-async fn for_server(
-    folder: &DataDir,
-    entropy: &dyn Entropy,
-    table: Option<Shape>,
-) -> anyhow::Result<(Arc<dyn Store>, MasterKey)> {
-    match folder.store() {
-        StorePlace::File(path) => {
-            let master = folder.master_key(entropy, path.exists())?;
-            Ok((embedded(path, table)?, master))
-        }
-        StorePlace::Postgres(url) => {
-            let store = PostgresStore::connect_as_node(url.expose()).await.map_err(unreached)?;
-            let store: Arc<dyn Store> = Arc::new(store);
-            let is_sealed = !store.keys().await?.is_empty();
-            Ok((store, folder.master_key(entropy, is_sealed)?))
-        }
-    }
+fn embedded(
+    path: &Path,
+    opened: Result<SqliteStore, StoreFailed>,
+) -> anyhow::Result<Arc<dyn Store>> {
+    Ok(Arc::new(opened.with_context(|| format!("opening {}", path.display()))?))
+}
+
+fn shared(connected: Result<PostgresStore, StoreFailed>) -> anyhow::Result<Arc<dyn Store>> {
+    Ok(Arc::new(connected.map_err(unreached)?))
 }
 
 fn unreached(StoreFailed(cause): StoreFailed) -> anyhow::Error {
@@ -81,14 +89,6 @@ fn unreached(StoreFailed(cause): StoreFailed) -> anyhow::Error {
         "opening the PostgreSQL database: {cause}\nTry: --store postgres://user@host/database, with that \
          server running and the database made (createdb)"
     )
-}
-
-fn embedded(path: &Path, table: Option<Shape>) -> anyhow::Result<Arc<dyn Store>> {
-    let store = match table {
-        Some(shape) => SqliteStore::open_with_table(path, shape),
-        None => SqliteStore::open(path),
-    };
-    Ok(Arc::new(store.with_context(|| format!("opening {}", path.display()))?))
 }
 
 /// What a server has, and a command does without.
@@ -108,7 +108,7 @@ pub async fn app(
     ambient: Arc<Ambient>,
     Extras { table, places }: Extras,
 ) -> anyhow::Result<App> {
-    let (store, master) = for_server(folder, &*ambient.entropy, table).await?;
+    let (store, master) = with_key(folder, Use::Server(table), &*ambient.entropy).await?;
     let keys = Keyring::open(&*store, master, settings.sharing(), ambient.now())
         .await
         .context("opening the signing keys")?;

@@ -92,10 +92,10 @@ async fn take_up(app: &App) {
 }
 
 fn unconfigured(app: &App, origin: OriginPattern) -> Result<OriginPattern, SiteError> {
-    match app.settings.sites.configured().of_pattern(&origin) {
-        Some(_) => Err(SiteError::Configured(origin)),
-        None => Ok(origin),
+    if app.settings.sites.is_configured(&origin) {
+        return Err(SiteError::Configured(origin));
     }
+    Ok(origin)
 }
 
 /// What would become of a request.

@@ -2,10 +2,10 @@
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use doorward_core::site::{OriginPattern, Site, Verdict};
+use doorward_core::site::{OriginPattern, Verdict};
 use http::StatusCode;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::App;
 use crate::answer::Problem;
@@ -13,20 +13,11 @@ use crate::flow::site;
 use crate::request::{Administrator, From, Json, Path, Sent};
 use crate::sites::SiteDocument;
 
-/// A site as the API tells it.
-fn shape(app: &App, site: &Site) -> Value {
-    let mut document = json!(SiteDocument::of(site));
-    document["origin"] = site.origin.to_string().into();
-    let is_configured = app.settings.sites.configured().of_pattern(&site.origin).is_some();
-    document["configured"] = is_configured.into();
-    document
-}
-
 /// `GET /api/v1/admin/sites`: all of them, those of the configuration first. There are a thousand at the most
 /// beside those, so it is one page.
 pub async fn list(State(app): State<App>, _: Administrator) -> Response {
     let sites = app.settings.sites.now();
-    let data: Vec<_> = sites.iter().map(|site| shape(&app, site)).collect();
+    let data: Vec<_> = sites.iter().map(|site| app.settings.sites.document(site)).collect();
     axum::Json(json!({ "data": data, "next_cursor": null })).into_response()
 }
 
@@ -39,7 +30,7 @@ pub async fn show(
     let sites = app.settings.sites.now();
     let origin = OriginPattern::parse(&origin).map_err(|_| Problem::not_found())?;
     let site = sites.of_pattern(&origin).ok_or_else(Problem::not_found)?;
-    Ok(axum::Json(shape(&app, site)).into_response())
+    Ok(axum::Json(app.settings.sites.document(site)).into_response())
 }
 
 /// `PUT /api/v1/admin/sites/{origin}`: keeps one, in the place of the one before.
@@ -53,7 +44,7 @@ pub async fn keep(
     let (site, is_new) =
         site::keep(&app, administrator.caller(), (&origin, &document), &from).await?;
     let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
-    Ok((status, axum::Json(shape(&app, &site))).into_response())
+    Ok((status, axum::Json(app.settings.sites.document(&site))).into_response())
 }
 
 /// `DELETE /api/v1/admin/sites/{origin}`: removes one.

@@ -1,10 +1,8 @@
 //! Places in status lists, in PostgreSQL. A number is taken for good: that of an act which fails stays
 //! empty.
 
-use std::collections::HashMap;
-
 use async_trait::async_trait;
-use doorward_core::revocation::{PlacedToken, Revoked, revoke};
+use doorward_core::revocation::{PlacedToken, Revoked};
 use doorward_wire::{AccountId, ClientId, SessionId, TokenId, UnixTime};
 
 use super::PostgresStore;
@@ -12,6 +10,7 @@ use super::acts::Verdict;
 use super::columns::{Columns, a_count, all, bytes, change, only, params, rows, whole};
 use crate::StatusPlaces;
 use crate::act::StoreFailed;
+use crate::derived::revoked_among;
 
 #[async_trait]
 impl StatusPlaces for PostgresStore {
@@ -49,7 +48,7 @@ impl StatusPlaces for PostgresStore {
                 let asked = params![range.0, range.1];
                 let (log, placed) =
                     tokio::try_join!(all(&db, LOG, &[], entry), all(&db, PLACED, asked, place),)?;
-                Ok(revoked(log.into_iter().flatten(), placed))
+                Ok(revoked_among(log.into_iter().flatten(), placed))
             })
             .await
     }
@@ -66,25 +65,6 @@ impl StatusPlaces for PostgresStore {
             })
             .await
     }
-}
-
-/// Those of the places whose tokens the log ends. By its name each: what is placed is looked at once,
-/// and so is what was revoked.
-fn revoked(
-    log: impl Iterator<Item = (Revoked, UnixTime)>,
-    placed: Vec<(u64, PlacedToken)>,
-) -> Vec<u64> {
-    let mut revoked = HashMap::new();
-    for (what, not_before) in log {
-        let latest = revoked.entry(what).or_insert(not_before);
-        *latest = not_before.max(*latest);
-    }
-    let is_revoked = |token: &PlacedToken| {
-        token
-            .hangs_from()
-            .any(|what| revoked.get(&what).is_some_and(|at| token.ends_by(&revoke(what, *at))))
-    };
-    placed.into_iter().filter(|(_, token)| is_revoked(token)).map(|(number, _)| number).collect()
 }
 
 fn entry(row: &mut Columns<'_>) -> Result<Option<(Revoked, UnixTime)>, StoreFailed> {

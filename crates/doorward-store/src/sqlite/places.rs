@@ -1,9 +1,7 @@
 //! Places in status lists, in SQLite.
 
-use std::collections::HashMap;
-
 use async_trait::async_trait;
-use doorward_core::revocation::{PlacedToken, Revoked, revoke};
+use doorward_core::revocation::{PlacedToken, Revoked};
 use doorward_wire::{AccountId, ClientId, SessionId, TokenId, UnixTime};
 use rusqlite::params;
 
@@ -12,6 +10,7 @@ use super::columns::{Columns, all, bytes, change, only, rows, whole};
 use super::writer::Verdict;
 use crate::StatusPlaces;
 use crate::act::StoreFailed;
+use crate::derived::revoked_among;
 
 #[async_trait]
 impl StatusPlaces for SqliteStore {
@@ -47,19 +46,8 @@ impl StatusPlaces for SqliteStore {
         const LOG: &str = "SELECT kind, id, not_before FROM revocation";
         let range = (whole(first), whole(first.saturating_add(count)));
         self.readers.read(|db| {
-            // By its name each: what is placed is looked at once, and so is what was revoked.
-            let mut revoked = HashMap::new();
-            for (what, not_before) in all(db, LOG, (), entry)?.into_iter().flatten() {
-                let latest = revoked.entry(what).or_insert(not_before);
-                *latest = not_before.max(*latest);
-            }
-            let mut placed = all(db, PLACED, range, place)?;
-            placed.retain(|(_, token)| {
-                token.hangs_from().any(|what| {
-                    revoked.get(&what).is_some_and(|at| token.ends_by(&revoke(what, *at)))
-                })
-            });
-            Ok(placed.into_iter().map(|(number, _)| number).collect())
+            let log = all(db, LOG, (), entry)?;
+            Ok(revoked_among(log.into_iter().flatten(), all(db, PLACED, range, place)?))
         })
     }
 

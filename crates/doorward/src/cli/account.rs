@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::{DataFlags, Outcome, block_on, folder};
 use crate::config::Config;
-use crate::open::{self, Extras};
+use crate::open::{self, Extras, Use};
 use crate::terminal::{read_password, say};
 
 /// How many accounts are read at once.
@@ -87,7 +87,7 @@ fn explain(error: RegisterError) -> anyhow::Error {
 }
 
 async fn list(config: &Config, as_json: bool) -> anyhow::Result<()> {
-    let store = open::store(&folder(config)?).await?;
+    let store = open::store(&folder(config)?, Use::Command).await?;
     let mut after: Option<AccountId> = None;
     loop {
         let page = store.accounts(after, PAGE).await?;

@@ -6,7 +6,7 @@ use doorward_server::flow::setup;
 use super::{DataFlags, Outcome, block_on, folder};
 use crate::config::Config;
 use crate::data_dir::DataDir;
-use crate::open;
+use crate::open::{self, Use};
 use crate::serve;
 use crate::terminal::say;
 
@@ -34,7 +34,7 @@ pub(super) fn run(command: AdminCommand) -> Result<(), Outcome> {
 
 async fn link(config: &Config, folder: &DataDir, url: Option<String>) -> anyhow::Result<()> {
     let configured = config.settings(config.listen()?.port())?;
-    let (store, ambient) = (open::store(folder).await?, open::ambient());
+    let (store, ambient) = (open::store(folder, Use::Command).await?, open::ambient());
     let secret = setup::draw_link(&*store, &ambient).await?;
     // A server that picked a free port has written down which.
     let issuer = url.or_else(|| folder.issuer());

@@ -15,7 +15,7 @@ use doorward_wire::ClientId;
 use serde_json::{Value, json};
 
 use super::{DataFlags, Outcome, block_on, folder};
-use crate::open;
+use crate::open::{self, Use};
 use crate::terminal::{confirm, say};
 
 /// How many clients are read at once.
@@ -106,7 +106,7 @@ pub(super) fn run(command: ClientCommand) -> Result<(), Outcome> {
             let own = folder.issuer().unwrap_or_else(|| settings.site.issuer().to_owned());
             let people = People { redirects, audience: audience.unwrap_or_default(), public };
             let client = new_client(&name, (scopes, serves), people, (&settings, &own))?;
-            let store = block_on(open::store(&folder))?;
+            let store = block_on(open::store(&folder, Use::Command))?;
             Ok(block_on(add(&*store, client, json))?)
         }
         ClientCommand::List { json, data } => {

@@ -6,13 +6,14 @@ use anyhow::Context;
 use clap::Subcommand;
 use doorward_server::keyring::Keyring;
 use doorward_store::act::StoreFailed;
+use doorward_store::postgres::PostgresStore;
 use doorward_store::sqlite::{self, Examined, Finding, SqliteStore};
 use doorward_wire::seal::MasterKey;
 use serde_json::json;
 
 use self::place::{Draft, must_be_free};
-use super::{DataFlags, Outcome};
-use crate::config::Config;
+use super::{DataFlags, Outcome, block_on};
+use crate::config::{Config, StorePlace};
 use crate::data_dir::{DataDir, kept_master_key, master_key_in};
 use crate::terminal::{note, say};
 
@@ -75,8 +76,7 @@ pub(super) fn run(command: DbCommand) -> Result<(), Outcome> {
             restore::run(&file, &data.config()?, restore::Wanted { end_sessions, yes })
         }
         DbCommand::Migrate { dry_run: true, data } => {
-            let database = database(&data.config()?)?;
-            let missing = read(sqlite::missing_steps(&database), &database)?;
+            let missing = missing(&data.config()?)?;
             for step in &missing {
                 say(format!("missing: {step}"));
             }
@@ -87,6 +87,16 @@ pub(super) fn run(command: DbCommand) -> Result<(), Outcome> {
         }
         DbCommand::Migrate { dry_run: false, data } => migrate(&data.config()?),
     }
+}
+
+/// The steps that a database lacks. PostgreSQL does them, and takes them back.
+fn missing(config: &Config) -> Result<Vec<&'static str>, Outcome> {
+    if let StorePlace::Postgres(url) = config.store()? {
+        let rehearsed = block_on(async { Ok(PostgresStore::migrate_dry_run(url.expose()).await?) });
+        return Ok(rehearsed.context("rehearsing the missing steps")?);
+    }
+    let database = database(config)?;
+    Ok(read(sqlite::missing_steps(&database), &database)?)
 }
 
 /// Where a configuration's database is.

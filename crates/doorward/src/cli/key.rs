@@ -13,7 +13,7 @@ use doorward_wire::jose::Algorithm;
 use serde_json::json;
 
 use super::{DataFlags, Outcome, folder};
-use crate::open;
+use crate::open::{self, Use};
 use crate::terminal::{confirm, say};
 
 /// `doorward key …`. Each works beside the running server, which takes it up within a second.
@@ -64,7 +64,7 @@ impl Open {
         let sharing = settings.map_err(Outcome::Misconfigured)?.sharing();
         let folder = folder(&config)?;
         let ambient = open::ambient();
-        let (store, master) = open::with_key(&folder, &*ambient.entropy).await?;
+        let (store, master) = open::with_key(&folder, Use::Command, &*ambient.entropy).await?;
         let ring = Keyring::open(&*store, master, sharing, ambient.now()).await;
         let ring = ring.context("opening the signing keys")?;
         Ok(Self { ring, store, ambient })

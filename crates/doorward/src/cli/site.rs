@@ -10,9 +10,8 @@ use doorward_core::site::{Origin, OriginPattern, Site, Verdict, Visit};
 use doorward_core::username::Username;
 use doorward_server::Settings;
 use doorward_server::flow::site::{as_if_signed_in, path_of};
-use doorward_server::sites::SiteDocument;
 use doorward_store::Store;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{DataFlags, Outcome, block_on};
 use crate::config::{self, Config, StorePlace};
@@ -67,11 +66,10 @@ pub(super) fn run(command: SiteCommand) -> Result<(), Outcome> {
                 block_on(look(&settings, &*store))?;
             }
             for site in settings.sites.now().iter() {
-                let is_configured = settings.sites.configured().of_pattern(&site.origin).is_some();
                 if json {
-                    say(document(site, is_configured));
+                    say(settings.sites.document(site));
                 } else {
-                    tell(site, is_configured);
+                    tell(site, settings.sites.is_configured(&site.origin));
                 }
             }
             Ok(())
@@ -110,21 +108,13 @@ fn tell(site: &Site, is_configured: bool) {
     say(format!("      {:<30} {}", "everything else", site.otherwise));
 }
 
-/// As the API tells it.
-fn document(site: &Site, is_configured: bool) -> Value {
-    let mut document = json!(SiteDocument::of(site));
-    document["origin"] = site.origin.to_string().into();
-    document["configured"] = is_configured.into();
-    document
-}
-
 /// Writes a site below what is in the file, which stays as it is.
 fn add(origin: &str, data: &DataFlags) -> Result<(), Outcome> {
     let pattern = OriginPattern::parse(origin).map_err(|refusal| {
         anyhow!("{origin}: {refusal}\nTry: doorward site add https://wiki.example.com")
     })?;
     let known = settings(&data.config()?)?;
-    if known.sites.configured().of_pattern(&pattern).is_some() {
+    if known.sites.is_configured(&pattern) {
         say(format!("{pattern} is there already"));
         return Ok(());
     }

@@ -14,7 +14,7 @@ use serde_json::json;
 
 use super::{DataFlags, Outcome, block_on, folder};
 use crate::clock::SystemClock;
-use crate::open;
+use crate::open::{self, Use};
 use crate::terminal::say;
 
 /// Twice what any token has. More is no token.
@@ -117,7 +117,7 @@ fn beside_the_server(
     };
     let text = pasted()?;
     let ambient = open::ambient();
-    let (store, master) = block_on(open::with_key(&folder, &*ambient.entropy))?;
+    let (store, master) = block_on(open::with_key(&folder, Use::Command, &*ambient.entropy))?;
     let (explained, session) = block_on(async {
         let ring = Keyring::open(&*store, master, settings.sharing(), ambient.now()).await;
         let keys = ring.context("opening the signing keys")?.verifying();

@@ -191,8 +191,7 @@ async fn what_does_not_fit_is_refused_and_not_hung() {
     let database = database();
     let patience = Duration::from_millis(500);
     let sizes = Sizes { pool_max: 2, queue_max: 6, patience, ..Sizes::default() };
-    let store =
-        Arc::new(PostgresStore::connect_sized(&database.url(), false, sizes).await.unwrap());
+    let store = Arc::new(PostgresStore::connect_sized(&database.url(), None, sizes).await.unwrap());
     store.open_session(anonymous(1)).await.unwrap();
     let held = hold(&database, "LOCK TABLE event IN EXCLUSIVE MODE").await;
     let begun = Instant::now();
@@ -349,4 +348,29 @@ async fn nothing_that_is_printed_tells_the_password() {
     let failure = PostgresStore::connect(gone).await.unwrap_err();
     assert!(!format!("{failure} {failure:?}").contains("s3cret"), "{failure:?}");
     assert!(failure.to_string().contains("no connection"), "{failure}");
+}
+
+/// Nothing but what it hears makes it forget: it would remember for an hour.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_hears_what_another_has_ended() {
+    let database = database();
+    let hour = Some(Duration::from_hours(1));
+    let url = database.url();
+    let here = PostgresStore::connect_sized(&url, hour, Sizes::default()).await.unwrap();
+    let there: Tried = Arc::new(PostgresStore::connect(&url).await.unwrap());
+    with_two_accounts(&there).await;
+    there.open_session(session(10, 1)).await.unwrap();
+    there.open_session(session(11, 2)).await.unwrap();
+    while here.last_heard() > Duration::from_millis(600) {
+        sleep(Duration::from_millis(10)).await;
+    }
+    let known = async |n| here.session_by_key(key(n)).await.unwrap().is_some();
+    assert!(known(10).await && known(11).await);
+    there.end_session(SessionId(10), ending(21)).await.unwrap();
+    let begun = Instant::now();
+    while known(10).await {
+        assert!(begun.elapsed() < Duration::from_secs(10), "it never hears of it");
+        sleep(Duration::from_millis(5)).await;
+    }
+    assert!(known(11).await, "another session");
 }
